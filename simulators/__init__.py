@@ -1,0 +1,1 @@
+"""Venues to trade against; this file imports nothing."""
