@@ -1,11 +1,23 @@
-"""What every test may ask for: the outside data, and the seeds to run."""
+"""What every test may ask for: the outside data, and the seed of a simulated run."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-ALL = os.environ.get("PORTCULLIS_TESTS") == "all"
+SEED_COUNT = 200 if os.environ.get("PORTCULLIS_TESTS") == "all" else 30
+
+
+def seeds() -> list[int]:
+    """0 … 29, or 0 … 199 with PORTCULLIS_TESTS=all; PORTCULLIS_SEED=N gives that one alone."""
+    one = os.environ.get("PORTCULLIS_SEED")
+    return [int(one)] if one else list(range(SEED_COUNT))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that takes `seed` runs once for each; its name shows the seed, so that a failure says how to repeat it."""
+    if "seed" in metafunc.fixturenames:
+        metafunc.parametrize("seed", seeds(), ids="seed={}".format)
 
 
 @pytest.fixture(scope="session")
@@ -15,11 +27,3 @@ def outside() -> Path:
     if not folder:
         pytest.skip("not run: PORTCULLIS_OUTSIDE is not set (outside data: captures, order streams, acceptance definitions)")
     return Path(folder)
-
-
-@pytest.fixture(scope="session")
-def seeds() -> range:
-    """The seeds of a simulated run: 30, or 200 with PORTCULLIS_TESTS=all; PORTCULLIS_SEED=N runs that one alone."""
-    if one := os.environ.get("PORTCULLIS_SEED"):
-        return range(int(one), int(one) + 1)
-    return range(200 if ALL else 30)
