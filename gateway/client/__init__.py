@@ -1,0 +1,1 @@
+"""What a strategy imports; nothing else of the house is needed."""
