@@ -1,0 +1,1 @@
+"""Simulated venues, against messages that others made."""
