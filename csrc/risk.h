@@ -30,13 +30,14 @@
 #define GW_RISK_ID_RISING 0 /* native order API: strictly greater than the strategy's last one */
 #define GW_RISK_ID_HASH 1   /* FIX door: 64-bit hash of (session, ClOrdID), not among the last dup_ids ones */
 
-/* gw_breach.why */
+/* gw_breach.why, as in risk/controls.toml */
 #define GW_BREACH_OVER 0     /* value > limit */
 #define GW_BREACH_UNSET 1    /* a mandatory control that no covering scope sets */
 #define GW_BREACH_NO_REF 2   /* a price is needed and the instrument has no reference price */
 #define GW_BREACH_UNKNOWN 3  /* an entity of this scope kind is unknown (0 or beyond the table) */
 #define GW_BREACH_DENIED 4   /* this strategy may not use this account or symbol */
 #define GW_BREACH_REPEATED 5 /* client order id already used */
+#define GW_BREACH_INVALID 6  /* the order cannot be judged: quantity not above 0, multiplier not above 0, cum below 0, or side or kind not one of ours */
 
 /* gw_risk_delta.kind: the events of an order's life; each line says what moves. open, pend and incr are the order's own reservation. */
 #define GW_RISK_RESERVE 1          /* accepted by risk, not yet sent: pend = qty; a token; the id is used */
@@ -116,7 +117,7 @@ typedef struct gw_breach {
     int64_t headroom;
 } gw_breach;
 
-/* What one event does to exposure: goes into the journal record as it is, 80 bytes, little-endian. Fields that a kind does not name are 0. */
+/* What one event does to exposure: goes into the journal record as it is, 72 bytes, little-endian. Fields that a kind does not name are 0. */
 typedef struct gw_risk_delta {
     uint8_t kind;
     uint8_t side;
