@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.bench import figures, micro, outside
 from tests.bench.build import OUT, ROOT, build
-from tests.bench.rig import LOAD_CORE, Row, Run, placement, run
+from tests.bench.rig import LOAD_CORE, Row, Run, cache_line_ns, run
 
 CONFIG = ROOT / "examples" / "bench.toml"
 COMMAND = "{bin}/gateway run {config} --set doors.fix.port={{port}} --set sessions.rig.port={{venue}} --set state_dir={{state}}"
@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.outside:
         return outside.main(*gateway_command(options.gateway), cores, options)
     rows = [row for row in matrix(options.gateway, cores) if not options.only or row.name in options.only.split(",")]
-    if placement() == "one core":
+    if not cache_line_ns():
         print("the bench wants cores 0 and 1 for itself: with one, only ratios to the blocking relay mean anything")
     start = time.monotonic()
     runs = measure(rows, options)

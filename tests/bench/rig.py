@@ -15,7 +15,6 @@ from typing import Any
 from tests.bench.build import OUT
 
 LOAD_CORE, GATEWAY_CORE = 0, 1
-NEAR_NS = 250  # a cache line's round trip: about 120 ns between hyper-threads of a core, about 500 between cores
 READY_WAIT_S = 10.0
 STOP_WAIT_S = 10.0
 HZ = os.sysconf("SC_CLK_TCK")
@@ -38,12 +37,12 @@ class Row:
     not_measured: str = ""  # why, if it cannot be
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
-    """One run of a row: the phases by name (`pingpong`, `burst`, `rate 2000` …), or why it is invalid."""
+    """One run of a row, itself and no other: the phases by name (`pingpong`, `burst`, `rate 2000` …), or why it is invalid."""
 
     row: str
-    placement: str = ""  # near, far, or moved (it changed during the run)
+    cache_line_ns: tuple[int, int] = (0, 0)  # its round trip between the two cores, before and after; 0: there is but one core
     others: float = 0.0  # processors that other programs used meanwhile
     phases: Mapping[str, Mapping[str, float]] | None = None
     invalid: str = ""
@@ -60,13 +59,12 @@ def on(cores: frozenset[int], nice: int) -> Callable[[], None]:
     return prepare
 
 
-def placement() -> str:
-    """Whether the two cores are near (hyper-threads of one core) or far just now; `one core` where there is but one."""
+def cache_line_ns() -> int:
+    """What a cache line costs between the two cores and back just now, in ns; 0 where there is but one core."""
     if not {LOAD_CORE, GATEWAY_CORE} <= os.sched_getaffinity(0):
-        return "one core"
+        return 0
     command = [str(OUT / "placement"), str(LOAD_CORE), str(GATEWAY_CORE)]
-    out = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout
-    return "near" if int(out) < NEAR_NS else "far"
+    return int(subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout)
 
 
 def busy_s(pid: int | None) -> float:
@@ -141,7 +139,7 @@ def load(phases: Sequence[str], venue: socket.socket, port: int | None, *options
 
 def run(row: Row, phases: Sequence[str], port: int, folder: Path, settle_ms: int = 150, patience_ms: int = 5000) -> Run:
     """Measure `row` once. port: for strategies; 0 where the gateway finds its own. Later phases of a name count, earlier warm up."""
-    gateway, before = None, placement()
+    gateway, before = None, cache_line_ns()
     with socket.create_server(("127.0.0.1", port + 1 if port else 0)) as venue:
         try:
             options = ["--settle-ms", str(settle_ms), "--patience-ms", str(patience_ms), *(["--block"] if row.block else [])]
@@ -160,6 +158,5 @@ def run(row: Row, phases: Sequence[str], port: int, folder: Path, settle_ms: int
             others = 0.0 if gone_too else max(0.0, busy_s(pid) - used) / (time.monotonic() - start)
         finally:
             wrong = gateway.stop() if gateway else ""
-    after = placement()
     by_name = {f"rate {p['parameter']}" if p["phase"] == "rate" else p["phase"]: p for p in answer["phases"]}
-    return Run(row.name, before if before == after else "moved", others, by_name, wrong)
+    return Run(row.name, (before, cache_line_ns()), others, by_name, wrong)

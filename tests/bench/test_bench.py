@@ -242,21 +242,21 @@ def test_the_driver_prints_a_table_and_says_what_it_did_not_measure(capsys: pyte
 
 
 def test_ratios_are_formed_within_one_placement_and_disturbed_runs_left_out() -> None:
-    def runs(row: str, placement: str, p50_us: float, others: float = 0.0) -> Run:
-        return Run(row, placement, others, {"pingpong": {"orders": 1, "p50_ns": p50_us * 1000}})
+    def one(row: str, before_ns: int, after_ns: int, p50_us: float, others: float = 0.0) -> Run:
+        return Run(row, (before_ns, after_ns), others, {"pingpong": {"orders": 1, "p50_ns": p50_us * 1000}})
 
-    measured = [runs("relay", "near", 10), runs("relay", "far", 20), runs("ours", "near", 11), runs("ours", "far", 30), runs("ours", "far", 99, others=0.9), runs("ours", "moved", 5)]
-    table = figures.table([Row("relay"), Row("ours", beside="relay")], measured, figures.us("ping-pong", "pingpong", "p50"))
-    ours = [line.split() for line in table.splitlines() if line.startswith("ours")]
-    assert ours == [
-        ["ours", "ping-pong", "p50", "30.00", "us", "far", "1", "1.50×", "relay"],
+    relay = [one("relay", 120, 130, 10), one("relay", 500, 520, 20)]
+    ours = [one("ours", 125, 125, 11), one("ours", 490, 500, 30), one("ours", 500, 500, 99, others=0.9), one("ours", 120, 500, 5)]
+    table = figures.table([Row("relay"), Row("ours", beside="relay")], relay + ours, figures.us("ping-pong", "pingpong", "p50"))
+    assert [line.split() for line in table.splitlines() if line.startswith("ours")] == [
+        ["ours", "ping-pong", "p50", "30.00", "us", "far", "500", "ns", "1", "1.50×", "relay"],
         ["ours", "ping-pong", "p50", "5.00", "us", "moved", "1", "-"],
-        ["ours", "ping-pong", "p50", "11.00", "us", "near", "1", "1.10×", "relay"],
+        ["ours", "ping-pong", "p50", "11.00", "us", "near", "125", "ns", "1", "1.10×", "relay"],
     ]
 
 
 def test_an_invalid_run_has_no_figures() -> None:
-    table = figures.table([Row("ours")], [Run("ours", "near", invalid="denied: an order got 39=8")], figures.figures(2000, 50000))
+    table = figures.table([Row("ours")], [Run("ours", (120, 120), invalid="denied: an order got 39=8")], figures.figures(2000, 50000))
     assert table.splitlines()[1:] == ["ours: INVALID: denied: an order got 39=8"]
 
 
