@@ -1,6 +1,6 @@
 # Everything a user or a build machine types: environment, build, tests, figures.
 #
-# Extensions. gateway/codecs/build.py:codec, gateway/lane/build.py:lane and simulators/matching/build_book.py:ffibuilder
+# Extensions. gateway/codecs/build.py:codec, gateway/journal/build.py:journal, gateway/lane/build.py:lane and simulators/matching/build_book.py:ffibuilder
 # each hold one cffi FFI() with cdef(gateway.native.cdef("csrc/x.h", ...)) and
 # set_source("gateway.lane._lane", '#include "x.h"', sources=["csrc/x.c"], include_dirs=["csrc"], py_limited_api=True);
 # paths are relative to this folder. Nothing else is needed: setup.py finds them, and a *variant* is the same build with other
@@ -10,7 +10,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := $(shell find csrc -name '*.[ch]' 2>/dev/null)
-BUILD_FILES := $(wildcard setup.py gateway/codecs/build.py gateway/lane/build.py simulators/matching/build_book.py gateway/native.py)
+BUILD_FILES := $(wildcard setup.py gateway/codecs/build.py gateway/journal/build.py gateway/lane/build.py simulators/matching/build_book.py gateway/native.py)
 LAYOUTS := $(shell find gateway -name '*.toml' 2>/dev/null)
 CHECKED := gateway risk simulators
 STRICT_C := -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Wconversion -Wshadow -Werror -Icsrc

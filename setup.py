@@ -1,4 +1,4 @@
-"""Name the three cffi extensions and rebuild one when a header, a source or its build file is newer."""
+"""Name the cffi extensions and rebuild one when a header, a source or its build file is newer."""
 
 import sys
 from pathlib import Path
@@ -11,6 +11,7 @@ sys.path.insert(0, str(ROOT))  # build files import gateway.native, also before 
 
 EXTENSIONS = [
     "gateway/codecs/build.py:codec",
+    "gateway/journal/build.py:journal",
     "gateway/lane/build.py:lane",
     "simulators/matching/build_book.py:ffibuilder",
 ]

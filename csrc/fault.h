@@ -23,7 +23,8 @@ enum gw_fault_code {
     GW_E_PADDING = -16,    /* padding, or a record's absent field, is not zero */
     GW_E_CHECKSUM = -17,   /* a checksum or CRC is wrong */
     GW_E_VERSION = -18,    /* a version of the message that is not understood */
-    GW_E_ARGUMENT = -19    /* the caller asks for a message or field that does not exist */
+    GW_E_ARGUMENT = -19,   /* the caller asks for a message or field that does not exist */
+    GW_E_ORDER = -20       /* an ordinal that is not the next one */
 };
 
 #define GW_FAULT_NONE 65535 /* in message, field or bit: none */

@@ -48,6 +48,7 @@ ONLY: list[tuple[str, tuple[str, ...]]] = [
 EXTENSION_OWNERS = {
     "gateway.lane._lane": "gateway.lane",
     "gateway.codecs._codec": "gateway.codecs",
+    "gateway.journal._journal": "gateway.journal",
     "simulators.matching._book": "simulators.matching",
 }
 

@@ -1,0 +1,1 @@
+"""The journal from Python: lock, restart, writer's start, reader, export, a simulated disk; this file imports nothing."""

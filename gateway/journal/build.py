@@ -1,0 +1,21 @@
+"""Build of the extension gateway.journal._journal: the headers of the journal in csrc/ are its declaration."""
+
+from cffi import FFI
+
+from gateway.native import cdef
+
+HEADERS = ("fault.h", "journal.h")
+SOURCES = ("journal.c",)
+
+journal = FFI()
+journal.cdef(cdef(*(f"csrc/{header}" for header in HEADERS)))
+journal.set_source(
+    "gateway.journal._journal",
+    "".join(f'#include "{header}"\n' for header in HEADERS),
+    sources=[f"csrc/{source}" for source in SOURCES],
+    include_dirs=["csrc"],
+    py_limited_api=True,
+)
+
+if __name__ == "__main__":
+    journal.compile(verbose=True)
