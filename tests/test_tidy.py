@@ -41,7 +41,7 @@ FORBIDDEN: list[tuple[str, tuple[str, ...], str]] = [
 ONLY: list[tuple[str, tuple[str, ...]]] = [
     ("gateway.client", ("gateway.client",)),
     ("risk.killswitch", ("risk",)),
-    ("gateway.instruments", ("gateway.limits",)),
+    ("gateway.instruments", ("gateway.decimals", "gateway.errors", "gateway.limits", "gateway.toml_lines")),
 ]
 
 # An extension module: the one package that may name it (gateway.native.load takes the name as a string).
