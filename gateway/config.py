@@ -6,9 +6,9 @@ error and of `gateway init` alike. Units are in the names. Secrets are reference
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -29,6 +29,7 @@ from pydantic_core import ErrorDetails
 from gateway import instruments, toml_lines
 from gateway.errors import ConfigError
 from gateway.limits import CONNECTIONS_MAX, NAME_BYTES_MAX, OPEN_ORDERS_MAX
+from risk.controls import controls as risk_controls
 
 LOOKED_FOR = ("./portcullis.toml", "./examples/local.toml")
 
@@ -61,10 +62,11 @@ def _name(value: str) -> str:
     return value
 
 
-def _limit(value: Any) -> int:
-    if not isinstance(value, int) or value < 0:
-        raise ValueError(f"is {value!r}; a limit is a whole number, 0 or more, or true or false")
-    return value
+def _limit(value: Any) -> int | str:
+    whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    if not whole and not (isinstance(value, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", value)):
+        raise ValueError(f'is {value!r}; a limit is a whole number, 0 or more, or a decimal as text, such as "0.5"')
+    return value  # type: ignore[no-any-return]
 
 
 FilePath = Annotated[Path, BeforeValidator(_resolve), Field(strict=False)]
@@ -161,7 +163,7 @@ class InstrumentFile(Table):
     file: FilePath = Field(description="the instrument file, .csv or .toml")
 
 
-Limit = Annotated[int, PlainValidator(_limit)]
+Limit = Annotated[int | str, PlainValidator(_limit)]
 LimitSet = dict[str, Limit]
 
 
@@ -284,16 +286,6 @@ def read_secret(reference: str, environ: Mapping[str, str]) -> str:
         raise ConfigError([f"{reference}: {error.strerror}; the file must hold the secret and be readable"]) from None
 
 
-@cache
-def control_keys() -> tuple[str, ...]:
-    """The keys a limit may have: those of the controls."""
-    file = Path(__file__).parent.parent / "risk" / "controls.toml"
-    if not file.exists():
-        return ("order_qty", "notional", "collar_bps", "position", "open_orders", "rate_per_s", "duplicate_id", "allowed")
-    values, _ = toml_lines.read(file)
-    return tuple(control["key"] for control in values["control"])
-
-
 def _override(values: dict[str, Any], text: str, problems: list[Problem]) -> toml_lines.KeyPath | None:
     """Put KEY=VALUE into `values`; the value is TOML, or else plain text. Answers the path."""
     key, equals, value = text.partition("=")
@@ -326,13 +318,19 @@ def _cross_checks(config: Config) -> Iterator[tuple[toml_lines.KeyPath, str]]:
         "strategy": config.strategies,
         "venue": {session.venue for session in config.sessions.values()},
     }
+    controls = {control.key: control for control in risk_controls().limited}
     for scope, limits in config.limits.scopes():
         path = ("limits", *scope)
         if scope[0] in known and scope[1] not in known[scope[0]]:
             yield path, f"no such {scope[0]} in this file; {_meant(scope[1], known[scope[0]])}"
-        for key in limits:
-            if key not in control_keys():
-                yield (*path, key), f"unknown limit; {_meant(key, control_keys())}"
+        for key, limit in limits.items():
+            control = controls.get(key)
+            if control is None:
+                yield (*path, key), f"unknown limit; {_meant(key, controls)}"
+            elif scope[0] not in control.scopes:
+                yield (*path, key), f"cannot be set for {scope[0]}; it can for {', '.join(control.scopes)}"
+            elif isinstance(limit, str) and not control.decimal:
+                yield (*path, key), f"is {limit!r}; {control.unit} are counted in whole numbers"
     for name, strategy in config.strategies.items():
         if strategy.key_file is None and strategy.comp_id is None:
             yield ("strategies", name), "no way to log on; give it key_file (order API) or comp_id (FIX)"

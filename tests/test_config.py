@@ -88,6 +88,11 @@ def test_nothing_changes_after_it_was_read(deployment: Path) -> None:
         effective.lane.core = 3  # type: ignore[misc]
 
 
+def test_a_limit_may_have_decimals_where_its_control_says_so(deployment: Path) -> None:
+    deployment.write_text(GOOD.replace("order_qty = 100", 'order_qty = "0.5"'))
+    assert config.load(deployment)[0].limits.firm == {"order_qty": "0.5"}
+
+
 def test_every_key_says_what_would_be_right() -> None:
     tables = [config.Config, config.Lane, config.Journal, config.Tables, config.Strategy, config.InstrumentFile]
     tables += [*config.DOOR_KINDS.values(), *config.SESSION_KINDS.values()]
@@ -120,8 +125,12 @@ def test_every_key_says_what_would_be_right() -> None:
         ('key_file = "demo.key"', "", "t.toml:17: strategies.DEMO: no way to log on; give it key_file (order API) or comp_id (FIX)"),
         ("[instruments]", "[instrument]", "t.toml:20: instrument: unknown key; did you mean instruments?"),
         ("order_qty = 100", "order_qyt = 100", "t.toml:23: limits.firm.order_qyt: unknown limit; did you mean order_qty?"),
-        ("order_qty = 100", "order_qty = 1.5", "t.toml:23: limits.firm.order_qty: is 1.5; a limit is a whole number, 0 or more, or true or false"),
-        ("order_qty = 100", "order_qty = -1", "t.toml:23: limits.firm.order_qty: is -1; a limit is a whole number, 0 or more, or true or false"),
+        ("order_qty = 100", "order_qty = 1.5", "t.toml:23: limits.firm.order_qty: is 1.5; a limit is a whole number, 0 or more, or a decimal as text, such as"),
+        ("order_qty = 100", "order_qty = -1", "t.toml:23: limits.firm.order_qty: is -1; a limit is a whole number, 0 or more, or a decimal as text, such as"),
+        ("order_qty = 100", "order_qty = true", "t.toml:23: limits.firm.order_qty: is True; a limit is a whole number, 0 or more, or"),
+        ("order_qty = 100", 'order_qty = "1e3"', "t.toml:23: limits.firm.order_qty: is '1e3'; a limit is a whole number, 0 or more, or"),
+        ("order_qty = 100", 'open_orders = "1.5"', "t.toml:23: limits.firm.open_orders: is '1.5'; orders are counted in whole numbers"),
+        ("order_qty = 100", "permission = 1", "t.toml:23: limits.firm.permission: unknown limit; "),
         ("[limits.firm]", "[limits.account.DEMMO]", "t.toml:22: limits.account.DEMMO: no such account in this file; did you mean DEMO?"),
         ("[limits.firm]", "[limits.venue.nyse]", "t.toml:22: limits.venue.nyse: no such venue in this file; known: generic_fix44, nasdaq"),
         ("[limits.firm]", "[limits.strategy.X]", "t.toml:22: limits.strategy.X: no such strategy in this file; known: DEMO"),
