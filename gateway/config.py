@@ -184,17 +184,17 @@ class Limits(Table):
                 yield (scope, name), limits
 
 
-def _by(key: str, kinds: Mapping[str, str] | None = None) -> Discriminator:
-    """Choose the model of a table by the value of its `key`."""
+def _by(key: str, kinds: Mapping[str, str]) -> Discriminator:
+    """Choose the model of a table by the kind that the value of its `key` has."""
 
     def kind(table: Any) -> Any:
         value = table.get(key) if isinstance(table, dict) else getattr(table, key, None)
-        return kinds.get(value, value) if kinds and isinstance(value, str) else value
+        return kinds.get(value) if isinstance(value, str) else None
 
     return Discriminator(kind)
 
 
-Door = Annotated[Annotated[ApiDoor, Tag("order_api")] | Annotated[FixDoor, Tag("fix44")], _by("protocol")]
+Door = Annotated[Annotated[ApiDoor, Tag("order_api")] | Annotated[FixDoor, Tag("fix44")], _by("protocol", {kind: kind for kind in DOOR_KINDS})]
 VenueSession = Annotated[Annotated[FixSession, Tag("fix")] | Annotated[SoupSession, Tag("soup")], _by("venue", KIND_OF_VENUE)]
 
 
@@ -282,8 +282,9 @@ def read_secret(reference: str, environ: Mapping[str, str]) -> str:
         return environ[name]
     try:
         return Path(name).read_text().rstrip("\n")
-    except OSError as error:
-        raise ConfigError([f"{reference}: {error.strerror}; the file must hold the secret and be readable"]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ConfigError([f"{reference}: {why}; the file must hold the secret and be readable"]) from None
 
 
 def _override(values: dict[str, Any], text: str, problems: list[Problem]) -> toml_lines.KeyPath | None:
@@ -377,7 +378,7 @@ def _explain(details: ErrorDetails) -> tuple[toml_lines.KeyPath, str]:
             return path, f"is missing; add {right or f'the table [{key}]'}"
         case "extra_forbidden":
             return path, f"unknown key; {_meant(key, model.model_fields if model else ())}"
-        case "union_tag_not_found" | "union_tag_invalid":
+        case "union_tag_not_found":
             tag, known = ("protocol", DOOR_KINDS) if path[0] == "doors" else ("venue", KIND_OF_VENUE)
             value = value.get(tag) if isinstance(value, dict) else value
             return (*path, tag), ("is missing" if value is None else f"{value!r} is unknown") + f"; {_meant(str(value), known)}"

@@ -118,6 +118,7 @@ def test_every_key_says_what_would_be_right() -> None:
         ('"order_api"', '"fix42"', "t.toml:4: doors.api.protocol: 'fix42' is unknown; did you mean fix44?"),
         ('protocol = "order_api"', "", "t.toml:3: doors.api.protocol: is missing; known: fix44, order_api"),
         ('venue = "nasdaq"', 'venue = "nasdq"', "t.toml:12: sessions.nasdaq.venue: 'nasdq' is unknown; did you mean nasdaq?"),
+        ('venue = "nasdaq"', 'venue = "soup"', "t.toml:12: sessions.nasdaq.venue: 'soup' is unknown; known: generic_fix44, nasdaq"),
         ('venue = "nasdaq"', "venue = []", "t.toml:12: sessions.nasdaq.venue: [] is unknown; known: generic_fix44, nasdaq"),
         ('sender = "GW"', 'sender = ""', "t.toml:9: sessions.nyfix.sender: does not fit, is ''; a comp id of 1 to 32"),
         ('mpid = "DEMO"', 'mpid = "demo"', "t.toml:16: sessions.nasdaq.mpid: does not fit, is 'demo'; the firm's four capital letters"),
