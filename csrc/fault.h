@@ -24,7 +24,14 @@ enum gw_fault_code {
     GW_E_CHECKSUM = -17,   /* a checksum or CRC is wrong */
     GW_E_VERSION = -18,    /* a version of the message that is not understood */
     GW_E_ARGUMENT = -19,   /* the caller asks for a message or field that does not exist */
-    GW_E_ORDER = -20       /* an ordinal that is not the next one */
+    GW_E_ORDER = -20,      /* an ordinal that is not the next one */
+    GW_E_SIZE = -21,       /* FIX: a frame longer than the session allows */
+    GW_E_SYNTAX = -22,     /* FIX: bytes that are not tag=value, or a data field that is not as long as its length field says */
+    GW_E_HEADER = -23,     /* FIX: the message does not begin 8, 9, 35, or has a second CheckSum */
+    GW_E_SEQ_NUM = -24,    /* FIX: no MsgSeqNum, or one that is no number */
+    GW_E_FIELDS = -25,     /* FIX: more fields than the index holds; the header was read */
+    GW_E_EMPTY = -26,      /* FIX: a tag without a value */
+    GW_E_FORMAT = -27      /* FIX: a value that its field's data type cannot have */
 };
 
 #define GW_FAULT_NONE 65535 /* in message, field or bit: none */

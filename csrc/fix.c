@@ -1,0 +1,551 @@
+/* FIX from the wire: finds frames, verifies them and indexes their fields.
+ *
+ * A scan has two halves. The first finds every SOH and adds up the bytes; the second makes a field of what lies between two of them.
+ * Each is there twice. `find_ends_by_word` and `walk` are the meaning and run anywhere; with AVX2 the first takes 32 bytes, the second eight
+ * fields at a time, and leaves every message that is not quite ordinary (data fields, tags above 999, anything odd) to `walk`. */
+#include "fix.h"
+#include "fix_text.h"
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+#define GW_FIX_AVX2 1
+#endif
+
+#define SOH 1
+#define BEGIN_MAX 16   /* longest BeginString value; FIXT.1.1 has 8 */
+#define TRAILER 7      /* "10=nnn|" */
+#define BODY_MIN 5     /* "35=0|" */
+#define STORE_AHEAD 16 /* places that may be stored behind the last one */
+
+/* ---- frames ---- */
+
+/* Every BeginString there is has capitals, digits and points. */
+static inline bool in_begin_string(uint8_t c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.';
+}
+
+/* Reads "8=FIX…|9=n|". Returns 1 with the place and length of the body, GW_NEED_MORE, or GW_E_FRAME. */
+static int read_length(const uint8_t *p, size_t n, size_t *body, size_t *length)
+{
+    size_t i = 0;
+    for (; i < n && i < 5; i++)
+        if (p[i] != "8=FIX"[i])
+            return GW_E_FRAME;
+    for (; i < n && p[i] != SOH; i++)
+        if (i == 2 + BEGIN_MAX || !in_begin_string(p[i]))
+            return GW_E_FRAME;
+    if (i + 1 < n && p[i + 1] != '9')
+        return GW_E_FRAME;
+    if (i + 2 < n && p[i + 2] != '=')
+        return GW_E_FRAME;
+    size_t digits = i + 3, v = 0;
+    for (i = digits; i < n && p[i] != SOH; i++) {
+        unsigned d = (unsigned)p[i] - '0';
+        if (d > 9 || i - digits == 9)
+            return GW_E_FRAME;
+        v = v * 10 + d;
+    }
+    if (i >= n)
+        return GW_NEED_MORE;
+    if (i == digits)
+        return GW_E_FRAME;
+    *body = i + 1;
+    *length = v;
+    return 1;
+}
+
+/* Whether the bytes p[0..n), up to seven, can be those of "10=nnn|". */
+static bool trailer_fits(const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n && i < TRAILER; i++) {
+        unsigned d = (unsigned)p[i] - '0';
+        bool fits = i < 3 ? p[i] == "10="[i] : i < 6 ? d <= 9 : p[i] == SOH;
+        if (!fits)
+            return false;
+    }
+    return true;
+}
+
+/* The sum that "|10=nnn|", the last eight bytes of p[0..n), writes, or -1 if they are not that. */
+static inline int trailer_sum(const uint8_t *p, size_t n)
+{
+    uint64_t t = gw_load8(p + n - 8) ^ 0x013030303d303101u; /* leaves zeros and the three digits */
+    if ((t & 0xff000000ffffffffu) || !gw_all_digits(t))
+        return -1;
+    t >>= 32;
+    return (int)((t & 255) * 100 + (t >> 8 & 255) * 10 + (t >> 16));
+}
+
+static uint32_t bounded(uint32_t max)
+{
+    return max < GW_FIX_FRAME_MAX ? max : GW_FIX_FRAME_MAX;
+}
+
+int gw_fix_frame(const uint8_t *p, size_t n, uint32_t max)
+{
+    size_t body, length;
+    int r = read_length(p, n, &body, &length);
+    if (r <= 0)
+        return r;
+    size_t end = body + length;
+    if (end + TRAILER > bounded(max))
+        return GW_E_SIZE;
+    if (length < BODY_MIN)
+        return GW_E_FRAME;
+    if (end + TRAILER <= n)
+        return trailer_sum(p, end + TRAILER) < 0 ? GW_E_FRAME : (int)(end + TRAILER);
+    if (end <= n && (p[end - 1] != SOH || !trailer_fits(p + end, n - end)))
+        return GW_E_FRAME;
+    return GW_NEED_MORE;
+}
+
+/* The distance to the next "8=FIX" behind the first byte, or to what could become one at the end; n if there is none. */
+static size_t next_begin(const uint8_t *p, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        size_t rest = n - i < 5 ? n - i : 5;
+        if (p[i] == '8' && memcmp(p + i, "8=FIX", rest) == 0)
+            return i;
+    }
+    return n;
+}
+
+int gw_fix_resync(const uint8_t *p, size_t n, uint32_t max)
+{
+    size_t body, length, seen = n < bounded(max) ? n : bounded(max);
+    int r = read_length(p, n, &body, &length);
+    if (r == GW_NEED_MORE)
+        return n < bounded(max) ? GW_NEED_MORE : (int)next_begin(p, seen);
+    if (r < 0 || body + length + TRAILER > bounded(max))
+        return (int)next_begin(p, seen);
+    for (size_t i = body + length - 1; i + 3 < seen; i++) {
+        if (p[i] != SOH || memcmp(p + i + 1, "10=", 3) != 0)
+            continue;
+        const uint8_t *end = memchr(p + i + 4, SOH, seen - i - 4);
+        if (end)
+            return (int)(end - p) + 1;
+        break;
+    }
+    return n < bounded(max) ? GW_NEED_MORE : (int)next_begin(p, seen);
+}
+
+/* ---- first half: every SOH, and the sum ---- */
+
+/* The places of every SOH of p[0..n), in order, into ends; no more are stored once there are more than GW_FIX_FIELDS (ends has
+ * STORE_AHEAD behind that). Returns how many were stored; *sum is of all bytes, modulo 256. */
+static size_t find_ends_by_word(const uint8_t *p, size_t n, uint16_t *ends, unsigned *sum)
+{
+    const uint64_t even = 0x00ff00ff00ff00ffu;
+    size_t k = 0, i = 0;
+    unsigned total = 0;
+    while (i + 8 <= n) {
+        uint64_t lanes = 0; /* four sums of 16 bits: 128 words of two bytes up to 255 each fit */
+        for (size_t stop = i + 8 * 128; i + 8 <= n && i < stop; i += 8) {
+            uint64_t x = gw_load8(p + i), m = gw_zero_bytes(x ^ SOH * GW_ONES);
+            lanes += (x & even) + (x >> 8 & even);
+            for (; m && k <= GW_FIX_FIELDS; m &= m - 1)
+                ends[k++] = (uint16_t)(i + ((unsigned)__builtin_ctzll(m) >> 3));
+        }
+        total += (unsigned)(lanes + (lanes >> 16) + (lanes >> 32) + (lanes >> 48)) & 0xffff;
+    }
+    for (; i < n; i++) {
+        total += p[i];
+        if (p[i] == SOH && k <= GW_FIX_FIELDS)
+            ends[k++] = (uint16_t)i;
+    }
+    *sum = total & 255;
+    return k;
+}
+
+#ifdef GW_FIX_AVX2
+static inline bool has_avx2(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi");
+}
+
+/* Stores the places of the set bits of m, 32 at most, four at a time: more often than not that is all, and no branch is missed. */
+__attribute__((target("avx2,bmi,bmi2,popcnt"))) static inline size_t store_ends(uint16_t *ends, size_t k, size_t at, uint32_t m)
+{
+    size_t count = (size_t)__builtin_popcount(m);
+    for (size_t done = 0; done < count && k + done <= GW_FIX_FIELDS; done += 4)
+        for (size_t j = 0; j < 4; j++, m &= m - 1)
+            ends[k + done + j] = (uint16_t)(at + _tzcnt_u32(m));
+    return k + count <= GW_FIX_FIELDS ? k + count : GW_FIX_FIELDS + 1;
+}
+
+/* The same by 32 bytes. The last, partial block is loaded so that it ends with the frame; its bytes seen before are masked. */
+__attribute__((target("avx2,bmi,bmi2,popcnt"))) static size_t find_ends_by_block(const uint8_t *p, size_t n, uint16_t *ends,
+                                                                                unsigned *sum)
+{
+    const __m256i place = _mm256_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
+                                           24, 25, 26, 27, 28, 29, 30, 31);
+    const __m256i soh = _mm256_set1_epi8(SOH), zero = _mm256_setzero_si256();
+    __m256i total = zero;
+    size_t k = 0, i = 0;
+    for (; i + 32 <= n; i += 32) {
+        __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(p + i));
+        total = _mm256_add_epi64(total, _mm256_sad_epu8(v, zero));
+        k = store_ends(ends, k, i, (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(v, soh)));
+    }
+    if (i < n) {
+        __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(p + n - 32));
+        v = _mm256_and_si256(v, _mm256_cmpgt_epi8(place, _mm256_set1_epi8((char)(31 - (n - i)))));
+        total = _mm256_add_epi64(total, _mm256_sad_epu8(v, zero));
+        k = store_ends(ends, k, n - 32, (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(v, soh)));
+    }
+    __m128i half = _mm_add_epi64(_mm256_castsi256_si128(total), _mm256_extracti128_si256(total, 1));
+    *sum = (unsigned)(_mm_cvtsi128_si64(half) + _mm_extract_epi64(half, 1)) & 255;
+    return k;
+}
+#endif
+
+static size_t find_ends(const uint8_t *p, size_t n, uint16_t *ends, unsigned *sum)
+{
+#ifdef GW_FIX_AVX2
+    if (n >= 32 && has_avx2())
+        return find_ends_by_block(p, n, ends, sum);
+#endif
+    return find_ends_by_word(p, n, ends, sum);
+}
+
+/* ---- second half: fields ---- */
+
+enum tag_class { BODY = 0, HEADER = 1, DATA = 2, TRAILER_TAG = 4 };
+
+/* FIX 4.4 standard header, the fields of type data, and CheckSum. Signature (89) is a trailer field, but a data field first. */
+static const uint8_t tag_classes[1024] = {
+    [8] = HEADER,    [9] = HEADER,    [34] = HEADER,   [35] = HEADER,  [43] = HEADER,  [49] = HEADER,        [50] = HEADER,
+    [52] = HEADER,   [56] = HEADER,   [57] = HEADER,   [90] = HEADER,  [97] = HEADER,  [115] = HEADER,       [116] = HEADER,
+    [122] = HEADER,  [128] = HEADER,  [129] = HEADER,  [142] = HEADER, [143] = HEADER, [144] = HEADER,       [145] = HEADER,
+    [212] = HEADER,  [347] = HEADER,  [369] = HEADER,  [627] = HEADER, [628] = HEADER, [629] = HEADER,       [630] = HEADER,
+    [91] = HEADER | DATA, [213] = HEADER | DATA,
+    [89] = DATA,     [96] = DATA,     [349] = DATA,    [351] = DATA,   [353] = DATA,   [355] = DATA,         [357] = DATA,
+    [359] = DATA,    [361] = DATA,    [363] = DATA,    [365] = DATA,   [446] = DATA,   [619] = DATA,         [622] = DATA,
+    [10] = TRAILER_TAG,
+};
+
+static inline unsigned class_of(uint32_t tag)
+{
+    return tag < 1024 ? tag_classes[tag] : BODY;
+}
+
+/* Reads "tag=" at p, whose field ends at p + room (an SOH). Returns how many bytes stand before '=', or -1 if it is no integer. */
+static int read_tag_slow(const uint8_t *p, size_t room, uint32_t *tag)
+{
+    size_t sign = room > 0 && p[0] == '-', i = sign;
+    uint64_t v = 0;
+    for (; i < room && p[i] != '='; i++) {
+        unsigned d = (unsigned)p[i] - '0';
+        if (d > 9 || i - sign == 10)
+            return -1;
+        v = v * 10 + d;
+    }
+    if (i == room || i == sign)
+        return -1;
+    *tag = sign || p[0] == '0' || v > UINT32_MAX ? 0 : (uint32_t)v;
+    return (int)i;
+}
+
+/* The same for the usual one to three digits. */
+static inline int read_tag(const uint8_t *p, size_t room, uint32_t *tag)
+{
+    unsigned a = p[0] - '0' - 1u, b = p[1] - (unsigned)'0', c = p[2] - (unsigned)'0';
+    if (a > 8)
+        return read_tag_slow(p, room, tag);
+    if (p[1] == '=') {
+        *tag = a + 1;
+        return 1;
+    }
+    if (b <= 9 && p[2] == '=') {
+        *tag = a * 10 + 10 + b;
+        return 2;
+    }
+    if (b <= 9 && c <= 9 && p[3] == '=') {
+        *tag = a * 100 + 100 + b * 10 + c;
+        return 3;
+    }
+    return read_tag_slow(p, room, tag);
+}
+
+static void note_odd(gw_fix_msg *m, unsigned odd, size_t field)
+{
+    if (!m->odd)
+        m->odd_field = (uint16_t)field;
+    m->odd |= (uint8_t)odd;
+}
+
+static bool read_flag(const uint8_t *p, const gw_fix_field *f, uint8_t *out)
+{
+    if (f->len != 1 || (p[f->off] != 'Y' && p[f->off] != 'N'))
+        return false;
+    *out = p[f->off] == 'Y';
+    return true;
+}
+
+/* What the second half carries beside the message: the header fields it has seen, one bit each, and whether 34 is good. */
+typedef struct {
+    const uint8_t *p;
+    gw_fix_msg *m;
+    uint32_t seen;
+    bool seq_good;
+} reader;
+
+/* True the first time field i comes; the header field with this bit comes again: only noted. */
+static bool first_time(reader *r, unsigned bit, size_t i)
+{
+    bool again = r->seen >> bit & 1;
+    r->seen |= 1u << bit;
+    if (again)
+        note_odd(r->m, GW_FIX_ODD_REPEATED, i);
+    return !again;
+}
+
+/* Takes the value of header field i into the message. */
+static void take_header(reader *r, size_t i)
+{
+    gw_fix_msg *m = r->m;
+    const gw_fix_field *f = &m->field[i];
+    const uint8_t *v = r->p + f->off;
+    const gw_fix_span span = {f->off, f->len};
+    bool good = true;
+    switch (f->tag) {
+    case 8:
+        if (first_time(r, 0, i))
+            m->begin_string = span;
+        break;
+    case 9:
+        first_time(r, 1, i);
+        break;
+    case 34:
+        if (first_time(r, 2, i))
+            r->seq_good = gw_read_uint(v, f->len, &m->msg_seq_num);
+        break;
+    case 35:
+        if (!first_time(r, 3, i))
+            break;
+        m->msg_type_text = span;
+        m->msg_type = f->len > 4 ? 0 : (uint32_t)(gw_load8(v) & ((1ull << 8 * f->len) - 1));
+        break;
+    case 43:
+        good = !first_time(r, 4, i) || read_flag(r->p, f, &m->poss_dup);
+        break;
+    case 49:
+        if (first_time(r, 5, i))
+            m->sender_comp_id = span;
+        break;
+    case 52:
+        good = !first_time(r, 6, i) || gw_read_time(v, f->len, &m->sending_time);
+        break;
+    case 56:
+        if (first_time(r, 7, i))
+            m->target_comp_id = span;
+        break;
+    case 97:
+        good = !first_time(r, 8, i) || read_flag(r->p, f, &m->poss_resend);
+        break;
+    case 122:
+        good = !first_time(r, 9, i) || gw_read_time(v, f->len, &m->orig_sending_time);
+        break;
+    default:
+        break;
+    }
+    if (!good && f->len)
+        note_odd(m, GW_FIX_ODD_VALUE, i);
+}
+
+/* The true end of data field i: behind it as many bytes as the length field before it says, then an SOH. Without such a field it
+ * is text like any other. Returns the end, or 0 if the length lies. */
+static size_t data_end(const uint8_t *p, size_t n, const gw_fix_msg *m, size_t i, size_t first_soh)
+{
+    const gw_fix_field *f = &m->field[i], *before = &m->field[i ? i - 1 : 0];
+    uint64_t length;
+    if (i == 0 || before->tag != (f->tag == 89 ? 93 : f->tag - 1))
+        return first_soh;
+    if (!gw_read_uint(p + before->off, before->len, &length) || length > n)
+        return 0;
+    size_t end = f->off + (size_t)length;
+    return end < n && p[end] == SOH ? end : 0;
+}
+
+/* Completes data field i, whose value ends where its length field says. Returns the index in ends of that end, k if it is not
+ * among them because there were too many, or a fault. */
+static int take_data(const reader *r, size_t n, const uint16_t *ends, size_t k, size_t e, size_t i)
+{
+    gw_fix_field *f = &r->m->field[i];
+    size_t end = data_end(r->p, n, r->m, i, ends[e]);
+    if (end == 0)
+        return GW_E_SYNTAX;
+    f->len = (uint16_t)(end - f->off);
+    while (e < k && ends[e] != end)
+        e++;
+    return (int)e;
+}
+
+/* Indexes the fields of p[0..n), which end at ends[0..k). Returns 1 or a fault. */
+static int walk(reader *r, size_t n, const uint16_t *ends, size_t k)
+{
+    const uint8_t *p = r->p;
+    gw_fix_msg *m = r->m;
+    size_t start = 0, count = 0, first_body = GW_FIX_FIELDS;
+    for (size_t e = 0; e < k && count < GW_FIX_FIELDS; e++, count++) {
+        uint32_t tag;
+        int width = read_tag(p + start, ends[e] - start, &tag);
+        if (width < 0)
+            return GW_E_SYNTAX;
+        size_t off = start + (size_t)width + 1;
+        gw_fix_field *f = &m->field[count];
+        *f = (gw_fix_field){tag, (uint16_t)off, (uint16_t)(ends[e] - off)};
+        unsigned class = class_of(tag);
+        if (class & DATA) {
+            int at = take_data(r, n, ends, k, e, count);
+            if (at < 0)
+                return at;
+            e = (size_t)at;
+            if (e == k) { /* its end was not kept */
+                start = 0;
+                break;
+            }
+        }
+        if (class & HEADER) {
+            if (first_body != GW_FIX_FIELDS)
+                note_odd(m, GW_FIX_ODD_LATE, count);
+            take_header(r, count);
+        } else if (first_body == GW_FIX_FIELDS) {
+            first_body = count;
+        }
+        if (class & TRAILER_TAG)
+            return GW_E_HEADER;
+        if (tag == 0)
+            note_odd(m, GW_FIX_ODD_TAG, count);
+        if (f->len == 0)
+            note_odd(m, GW_FIX_ODD_EMPTY, count);
+        start = ends[e] + 1u; /* not off + len + 1: fields must not wait for each other's tags */
+    }
+    m->field_count = (uint16_t)count;
+    m->first_body = (uint16_t)(first_body < count ? first_body : count);
+    return start == n ? 1 : GW_E_FIELDS;
+}
+
+/* Whether BodyLength, whose field the message has as its second, is the number of bytes from the third field to the trailer. */
+static bool length_is_true(const uint8_t *p, size_t body, const gw_fix_field *f)
+{
+    uint64_t length;
+    return gw_read_uint(p + f->off, f->len, &length) && f->off + f->len + 1u + length == body;
+}
+
+#ifdef GW_FIX_AVX2
+/* The same for eight fields at a time, where every tag has one to three digits, no value is empty, header fields come first and no
+ * data field is there; ends[-1] is writable and k at most GW_FIX_FIELDS. Returns how many header fields there are, or -1: not such a
+ * message, ask walk. A lane is a field; in lanes at and behind k the same bytes as in lane k - 1 are read and not looked at. */
+__attribute__((target("avx2"))) static int index_by_eight(const uint8_t *p, uint16_t *ends, size_t k, gw_fix_field *field)
+{
+    const __m256i one = _mm256_set1_epi32(1), ones = _mm256_set1_epi8(1), zero = _mm256_setzero_si256();
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    __m256i any_bad = zero;
+    ends[-1] = UINT16_MAX; /* so that the first field begins at 0 */
+    for (size_t i = 0; i < 8; i++)
+        ends[k + i] = ends[k - 1];
+    for (size_t i = 0; i < k; i += 8) {
+        __m256i end = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)(ends + i)));
+        __m256i before = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)(ends + i - 1)));
+        __m256i start = _mm256_and_si256(_mm256_add_epi32(before, one), _mm256_set1_epi32(0xffff));
+        __m256i text = _mm256_i32gather_epi32((const int *)(const void *)p, start, 1);
+        __m256i equals = _mm256_cmpeq_epi8(text, _mm256_set1_epi8('='));
+        __m256i below = _mm256_andnot_si256(equals, _mm256_sub_epi32(equals, one)); /* the bytes before the first '=' */
+        __m256i width = _mm256_madd_epi16(_mm256_maddubs_epi16(ones, _mm256_and_si256(below, ones)), _mm256_set1_epi16(1));
+        __m256i digits = _mm256_and_si256(_mm256_xor_si256(text, _mm256_set1_epi8('0')), below);
+        __m256i bad = _mm256_subs_epu8(digits, _mm256_set1_epi8(9));
+        bad = _mm256_or_si256(bad, _mm256_cmpgt_epi32(width, _mm256_set1_epi32(3)));
+        bad = _mm256_or_si256(bad, _mm256_cmpeq_epi32(_mm256_and_si256(digits, _mm256_set1_epi32(255)), zero)); /* leading zero, none */
+        digits = _mm256_sllv_epi32(digits, _mm256_slli_epi32(_mm256_sub_epi32(_mm256_set1_epi32(4), width), 3));
+        __m256i tag = _mm256_maddubs_epi16(digits, _mm256_set1_epi16(1 << 8 | 10));
+        tag = _mm256_madd_epi16(tag, _mm256_set1_epi32(1 << 16 | 100));
+        __m256i off = _mm256_add_epi32(_mm256_add_epi32(start, width), one), len = _mm256_sub_epi32(end, off);
+        bad = _mm256_or_si256(bad, _mm256_cmpeq_epi32(len, zero));
+        __m256i place = _mm256_or_si256(off, _mm256_slli_epi32(len, 16));
+        __m256i even = _mm256_unpacklo_epi32(tag, place), odd = _mm256_unpackhi_epi32(tag, place);
+        _mm256_storeu_si256((__m256i *)(void *)(field + i), _mm256_permute2x128_si256(even, odd, 0x20));
+        _mm256_storeu_si256((__m256i *)(void *)(field + i + 4), _mm256_permute2x128_si256(even, odd, 0x31));
+
+        __m256i live = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)(k - i)), lane);
+        any_bad = _mm256_or_si256(any_bad, _mm256_and_si256(bad, live));
+    }
+    if (!_mm256_testz_si256(any_bad, any_bad))
+        return -1;
+    size_t headers = 0;
+    while (headers < k && tag_classes[field[headers].tag] == HEADER)
+        headers++;
+    unsigned other = 0;
+    for (size_t i = headers; i < k; i++)
+        other |= tag_classes[field[i].tag];
+    return other ? -1 : (int)headers;
+}
+#endif
+
+/* Indexes p[0..n), whose fields end at ends[0..k) (more room before and behind), by the fast way if it can. Returns 1 or a fault. */
+static int index_fields(reader *r, size_t n, uint16_t *ends, size_t k)
+{
+#ifdef GW_FIX_AVX2
+    int headers = has_avx2() && k <= GW_FIX_FIELDS ? index_by_eight(r->p, ends, k, r->m->field) : -1;
+    if (headers >= 0) {
+        r->m->field_count = (uint16_t)k;
+        r->m->first_body = (uint16_t)headers;
+        for (size_t i = 0; i < (size_t)headers; i++)
+            take_header(r, i);
+        return 1;
+    }
+#endif
+    return walk(r, n, ends, k);
+}
+
+int gw_fix_scan(const uint8_t *p, size_t n, gw_fix_msg *m)
+{
+    uint16_t room[1 + GW_FIX_FIELDS + 1 + STORE_AHEAD], *ends = room + 1;
+    unsigned sum;
+    memset(m, 0, offsetof(gw_fix_msg, field));
+    int said = n < TRAILER + BODY_MIN || n > GW_FIX_FRAME_MAX ? -1 : trailer_sum(p, n);
+    if (said < 0)
+        return GW_E_FRAME;
+    size_t body = n - TRAILER, k = find_ends(p, body, ends, &sum);
+    if ((int)sum != said)
+        return GW_E_CHECKSUM;
+    reader r = {p, m, 0, false};
+    m->length = (uint32_t)n;
+    m->field[1].tag = m->field[2].tag = 0;
+    int result = index_fields(&r, body, ends, k);
+    if (result != 1 && result != GW_E_FIELDS)
+        return result;
+    if (m->field[0].tag != 8 || m->field[1].tag != 9 || m->field[2].tag != 35)
+        return GW_E_HEADER;
+    if (!length_is_true(p, body, &m->field[1]))
+        return GW_E_FRAME;
+    if (!r.seq_good)
+        return GW_E_SEQ_NUM;
+    return result == 1 ? (int)n : result;
+}
+
+/* ---- identifiers ---- */
+
+int gw_base36_encode(uint64_t v, uint8_t *out)
+{
+    for (int i = GW_BASE36_LEN - 1; i >= 0; i--, v /= 36)
+        out[i] = (uint8_t) "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[v % 36];
+    return GW_BASE36_LEN;
+}
+
+int gw_base36_decode(const uint8_t *p, size_t n, uint64_t *v)
+{
+    uint64_t x = 0;
+    if (n != GW_BASE36_LEN)
+        return GW_E_FORMAT;
+    for (size_t i = 0; i < n; i++) {
+        unsigned d = p[i] >= 'A' && p[i] <= 'Z' ? (unsigned)p[i] - 'A' + 10 : (unsigned)p[i] - '0';
+        if (d > 35 || (d > 9 && p[i] < 'A'))
+            return GW_E_FORMAT;
+        if (__builtin_mul_overflow(x, 36u, &x) || __builtin_add_overflow(x, d, &x))
+            return GW_E_FORMAT;
+    }
+    *v = x;
+    return GW_BASE36_LEN;
+}

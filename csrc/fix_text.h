@@ -1,0 +1,284 @@
+/* FIX values as text: digits, decimals, UTC times and base 36, in both directions. Internal to the FIX codec.
+ *
+ * Eight characters are handled as one 64-bit word, first character in the lowest byte. So a reader named …8 loads eight
+ * bytes and a writer stores eight: the callers prove the room. A value inside a frame always has them, because the
+ * trailer "|10=nnn|" is eight bytes itself. */
+#ifndef GW_FIX_TEXT_H
+#define GW_FIX_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "words of text are read with the first character lowest");
+
+#define GW_ONES 0x0101010101010101u
+#define GW_ZEROS_TEXT 0x3030303030303030u /* "00000000" */
+
+static const uint64_t gw_pow10[20] = {
+    1u,
+    10u,
+    100u,
+    1000u,
+    10000u,
+    100000u,
+    1000000u,
+    10000000u,
+    100000000u,
+    1000000000u,
+    10000000000u,
+    100000000000u,
+    1000000000000u,
+    10000000000000u,
+    100000000000000u,
+    1000000000000000u,
+    10000000000000000u,
+    100000000000000000u,
+    1000000000000000000u,
+    10000000000000000000u,
+};
+
+static inline uint64_t gw_load8(const uint8_t *p)
+{
+    uint64_t x;
+    memcpy(&x, p, 8);
+    return x;
+}
+
+static inline void gw_store8(uint8_t *p, uint64_t x)
+{
+    memcpy(p, &x, 8);
+}
+
+/* The high bit of every byte of x that is zero, exactly. */
+static inline uint64_t gw_zero_bytes(uint64_t x)
+{
+    const uint64_t low = 0x7f7f7f7f7f7f7f7fu;
+    return ~(((x & low) + low) | x | low);
+}
+
+/* Whether all eight bytes of d are 0..9. */
+static inline bool gw_all_digits(uint64_t d)
+{
+    return (((d + 0x0606060606060606u) | d) & 0xf0f0f0f0f0f0f0f0u) == 0;
+}
+
+/* The number that eight digits (0..9, first lowest) write. */
+static inline uint32_t gw_value8(uint64_t d)
+{
+    d = (d * 10 + (d >> 8)) & 0x00ff00ff00ff00ffu;
+    d = (d * 100 + (d >> 16)) & 0x0000ffff0000ffffu;
+    return (uint32_t)(d * 10000 + (d >> 32));
+}
+
+/* The eight digits (0..9, first lowest) of v < 10^8. */
+static inline uint64_t gw_digits8(uint32_t v)
+{
+    uint64_t x = (uint64_t)(v / 10000) | (uint64_t)(v % 10000) << 32;
+    uint64_t hundreds = ((x * 10486) >> 20) & 0x0000007f0000007fu;
+    x = hundreds | (x - 100 * hundreds) << 16;
+    uint64_t tens = ((x * 103) >> 10) & 0x000f000f000f000fu;
+    return tens | (x - 10 * tens) << 8;
+}
+
+/* The number written by n digits at p; false if n is 0, a byte is no digit, or it is above 10^18 - 1. */
+static inline bool gw_read_uint(const uint8_t *p, size_t n, uint64_t *out)
+{
+    uint64_t v = 0;
+    for (; n > 18 && *p == '0'; n--)
+        p++; /* leading zeros are allowed and carry nothing */
+    if (n == 0 || n > 18)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        unsigned d = (unsigned)p[i] - '0';
+        if (d > 9)
+            return false;
+        v = v * 10 + d;
+    }
+    *out = v;
+    return true;
+}
+
+/* Writes v without leading zeros; returns the length, 1..20. Stores whole words: up to 24 bytes from o. */
+static inline size_t gw_write_uint(uint8_t *o, uint64_t v)
+{
+    size_t n = 0;
+    if (v >= 100000000u) {
+        uint64_t high = v / 100000000u;
+        n = gw_write_uint(o, high);
+        gw_store8(o + n, gw_digits8((uint32_t)(v % 100000000u)) | GW_ZEROS_TEXT);
+        return n + 8;
+    }
+    uint64_t d = gw_digits8((uint32_t)v);
+    unsigned skip = (unsigned)__builtin_ctzll(d | 1ull << 56) >> 3; /* a zero still has its last digit */
+    gw_store8(o, (d | GW_ZEROS_TEXT) >> (8 * skip));
+    return 8 - skip;
+}
+
+typedef enum { GW_NUM_OK, GW_NUM_BAD, GW_NUM_PRECISE, GW_NUM_RANGE } gw_num;
+
+/* Exact decimal, any length, to a mantissa of exponent -8: [-]digits[.digits], at least one digit, no blanks, no sign +.
+ * FIX float: leading and trailing zeros are allowed on either side, the point may be last. */
+static inline gw_num gw_read_decimal_slow(const uint8_t *p, size_t n, int64_t *out)
+{
+    uint64_t v = 0;
+    size_t i = 0, digits = 0;
+    unsigned decimals = 0;
+    bool negative = n > 0 && p[0] == '-', point = false, precise = false, range = false;
+    for (i = negative; i < n; i++) {
+        unsigned d = (unsigned)p[i] - '0';
+        if (p[i] == '.' && !point) {
+            point = true;
+            continue;
+        }
+        if (d > 9)
+            return GW_NUM_BAD;
+        digits++;
+        if (point && decimals == 8) {
+            precise |= d != 0;
+            continue;
+        }
+        decimals += point;
+        range |= __builtin_mul_overflow(v, 10u, &v) || __builtin_add_overflow(v, d, &v);
+    }
+    if (digits == 0)
+        return GW_NUM_BAD;
+    range |= __builtin_mul_overflow(v, gw_pow10[8 - decimals], &v);
+    if (range || v > (uint64_t)INT64_MAX + negative)
+        return GW_NUM_RANGE;
+    if (precise)
+        return GW_NUM_PRECISE;
+    *out = (int64_t)(negative ? 0 - v : v);
+    return GW_NUM_OK;
+}
+
+/* The same for the usual value of up to eight characters without sign, as one word. Eight bytes must be readable at p. */
+static inline gw_num gw_read_decimal8(const uint8_t *p, size_t n, int64_t *out)
+{
+    if (n == 0 || n > 8 || p[0] == '-')
+        return gw_read_decimal_slow(p, n, out);
+    uint64_t d = (gw_load8(p) ^ GW_ZEROS_TEXT) << (8 * (8 - n)); /* right-aligned: leading zeros come in from below */
+    uint64_t point = gw_zero_bytes(d ^ ('.' ^ '0') * GW_ONES);
+    unsigned decimals = 0;
+    if (point) {
+        unsigned at = (unsigned)__builtin_ctzll(point) & ~7u; /* first bit of the point's byte */
+        uint64_t before = d & ((1ull << at) - 1), after = at == 56 ? 0 : d & (~0ull << (at + 8));
+        if (n == 1)
+            return GW_NUM_BAD;
+        d = before << 8 | after;
+        decimals = 7 - at / 8;
+    }
+    if (!gw_all_digits(d))
+        return GW_NUM_BAD;
+    *out = (int64_t)(gw_value8(d) * gw_pow10[8 - decimals]);
+    return GW_NUM_OK;
+}
+
+/* Writes mantissa × 10^exponent, exact and shortest: no exponent, no trailing zeros behind the point, none before the
+ * first digit but one. exponent is -18..18. Stores up to 48 bytes from o, returns the length. */
+static inline size_t gw_write_decimal(uint8_t *o, int64_t mantissa, int exponent)
+{
+    uint64_t v = mantissa < 0 ? 0 - (uint64_t)mantissa : (uint64_t)mantissa;
+    size_t n = 0;
+    if (mantissa < 0)
+        o[n++] = '-';
+    if (exponent >= 0 || v == 0) {
+        n += gw_write_uint(o + n, v);
+        for (; exponent > 0 && v; exponent--)
+            o[n++] = '0';
+        return n;
+    }
+    unsigned decimals = (unsigned)-exponent;
+    uint64_t whole = v / gw_pow10[decimals], rest = v % gw_pow10[decimals];
+    n += gw_write_uint(o + n, whole);
+    if (rest == 0)
+        return n;
+    o[n++] = '.';
+    for (; decimals > 8; decimals -= 8) { /* at most twice: 10^-18 */
+        gw_store8(o + n, gw_digits8((uint32_t)(rest / gw_pow10[decimals - 8])) | GW_ZEROS_TEXT);
+        rest %= gw_pow10[decimals - 8];
+        n += 8;
+    }
+    uint64_t d = gw_digits8((uint32_t)(rest * gw_pow10[8 - decimals]));
+    gw_store8(o + n, d | GW_ZEROS_TEXT);
+    if (d)
+        return n + 8 - ((unsigned)__builtin_clzll(d) >> 3);
+    while (o[n - 1] == '0')
+        n--;
+    return n;
+}
+
+/* Days from 1970-01-01 to a date of the Gregorian calendar (March-based years of 400-year eras). */
+static inline int64_t gw_days(unsigned year, unsigned month, unsigned day)
+{
+    unsigned y = year - (month <= 2), era = y / 400, of_era = y % 400;
+    unsigned of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+    return (int64_t)era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
+static inline bool gw_date_exists(unsigned year, unsigned month, unsigned day)
+{
+    static const uint8_t days[13] = {0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    return month >= 1 && month <= 12 && day >= 1 && day <= days[month] + (unsigned)(leap && month == 2);
+}
+
+/* "YYYYMMDD" of eight readable bytes; false unless it is a date from 1970 to 2261 (what ns in an int64 can hold). */
+static inline bool gw_read_date8(const uint8_t *p, uint32_t *yyyymmdd)
+{
+    uint64_t d = gw_load8(p) ^ GW_ZEROS_TEXT;
+    if (!gw_all_digits(d))
+        return false;
+    uint32_t v = gw_value8(d);
+    *yyyymmdd = v;
+    return v >= 19700101 && v <= 22611231 && gw_date_exists(v / 10000, v / 100 % 100, v % 100);
+}
+
+/* UTCTimestamp "YYYYMMDD-HH:MM:SS[.sss[sss[sss]]]" to ns since the epoch. A leap second (only 23:59:60) is the second
+ * after, which has the same number. Any other form is false; nothing is rounded. */
+static inline bool gw_read_time(const uint8_t *p, size_t n, int64_t *out)
+{
+    uint32_t date;
+    uint64_t fraction = 0;
+    if ((n != 17 && n != 21 && n != 24 && n != 27) || p[8] != '-' || !gw_read_date8(p, &date))
+        return false;
+    uint64_t t = gw_load8(p + 9) ^ 0x30303a30303a3030u; /* "00:00:00": the colons become 0, so digits remain */
+    if (!gw_all_digits(t) || (t & 0x0000ff0000ff0000u))
+        return false;
+    t = t * 10 + (t >> 8); /* two digits each in bytes 0, 3 and 6 */
+    unsigned hour = t & 0xff, minute = t >> 24 & 0xff, second = t >> 48 & 0xff;
+    if (hour > 23 || minute > 59 || second > 59 + (unsigned)(hour == 23 && minute == 59))
+        return false;
+    if (n > 17) {
+        if (p[17] != '.' || !gw_read_uint(p + 18, n - 18, &fraction))
+            return false;
+        fraction *= gw_pow10[27 - n];
+    }
+    int64_t days = gw_days(date / 10000, date / 100 % 100, date % 100);
+    *out = (days * 86400 + hour * 3600 + minute * 60 + second) * 1000000000 + (int64_t)fraction;
+    return true;
+}
+
+/* "YYYYMMDD" of day `days` since the epoch, 0 and up. Stores 8 bytes. */
+static inline void gw_write_date(uint8_t *o, int64_t days)
+{
+    uint32_t z = (uint32_t)days + 719468, era = z / 146097, of_era = z % 146097;
+    uint32_t y = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    uint32_t of_year = of_era - (365 * y + y / 4 - y / 100), m = (5 * of_year + 2) / 153;
+    uint32_t day = of_year - (153 * m + 2) / 5 + 1, month = m < 10 ? m + 3 : m - 9;
+    gw_store8(o, gw_digits8((y + era * 400 + (month <= 2)) * 10000 + month * 100 + day) | GW_ZEROS_TEXT);
+}
+
+/* "YYYYMMDD-HH:MM:SS." of a second since the epoch, 0 and up. Stores 18 bytes. */
+static inline void gw_write_second(uint8_t *o, int64_t second)
+{
+    uint32_t of_day = (uint32_t)(second % 86400);
+    gw_write_date(o, second / 86400);
+    uint32_t v = of_day / 3600 * 1000000 + of_day / 60 % 60 * 1000 + of_day % 60; /* HH0MM0SS, zeros become colons */
+    gw_store8(o + 9, gw_digits8(v) | 0x30303a30303a3030u);
+    o[8] = '-';
+    o[17] = '.';
+}
+
+#endif
