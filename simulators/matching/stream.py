@@ -1,0 +1,82 @@
+"""Order streams of the public matching benchmark: reads their records, gives the canonical report text and its SHA-256.
+
+File: u64 magic, u32 version, u32 count, then `count` records of 40 bytes, little-endian: u8 type (0 new, 1 cancel, 2 modify),
+u8 side, u8 ioc, u8 pad, u32 quantity, u64 sequence, u64 order_id, i64 price_ticks, i64 reserved.
+Text: one line a report, stable-sorted by (sequence, type), joined by newlines, none at the end.
+"""
+
+import hashlib
+import lzma
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from simulators.matching.records import EVENT, MESSAGE, EventKind, Kind, Tif
+
+HEADER = struct.Struct("<QII")
+RECORD = struct.Struct("<BBBBIQQqq")
+_KINDS = (Kind.NEW, Kind.CANCEL, Kind.REPLACE)
+
+
+def read(path: Path) -> bytes:
+    """The records of a stream file (.bin or .bin.xz). Raises ValueError saying what is wrong with the file."""
+    data = lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes()
+    if len(data) < HEADER.size:
+        raise ValueError(f"{path}: {len(data)} bytes is shorter than the header of {HEADER.size}")
+    _, _, count = HEADER.unpack_from(data)
+    if len(data) != HEADER.size + count * RECORD.size:
+        raise ValueError(
+            f"{path}: the header says {count} records of {RECORD.size} bytes, the file has {len(data) - HEADER.size} bytes"
+        )
+    return data[HEADER.size :]
+
+
+def to_messages(records: bytes) -> bytearray:
+    """The stream's records as messages of the core, column by column: no Python per record.
+
+    Raises ValueError for a type, side or ioc outside the format, naming the record.
+    """
+    count = len(records) // RECORD.size
+    kinds, sides, iocs = (records[i :: RECORD.size] for i in range(3))
+    for name, column, most in (("type", kinds, 2), ("side", sides, 1), ("ioc", iocs, 1)):
+        if column and max(column) > most:
+            at = next(i for i, value in enumerate(column) if value > most)
+            raise ValueError(f"record {at}: {name} {column[at]} is not in 0…{most}")
+    out = bytearray(count * MESSAGE.size)
+    out[0 :: MESSAGE.size] = kinds.translate(bytes([*_KINDS]) + bytes(253))
+    out[1 :: MESSAGE.size] = sides
+    out[3 :: MESSAGE.size] = iocs.translate(bytes([Tif.DAY, Tif.IOC]) + bytes(254))
+    # (offset in the record, offset in the message, bytes): quantity, sequence, order_id twice (a replace keeps it), price
+    for source, target, size in ((4, 64, 4), (8, 24, 8), (16, 32, 8), (16, 40, 8), (24, 56, 8)):
+        for i in range(size):
+            out[target + i :: MESSAGE.size] = records[source + i :: RECORD.size]
+    return out
+
+
+def reports(events: bytes | bytearray) -> Iterator[tuple[int, int, str]]:
+    """(sequence, type, line) of every event that the format has a report for."""
+    for kind, side, _, _, _, seq, _, order_id, match_id, px, qty, leaves, *_ in EVENT.iter_unpack(events):
+        if kind == EventKind.TRADE:
+            yield seq, 1, f"1,{seq},{px},{qty},{match_id},{order_id}"
+        elif kind == EventKind.ACCEPTED:
+            yield seq, 0, f"0,{seq},{side},{order_id},{px},{qty}"
+        elif kind == EventKind.CANCELED:
+            yield seq, 2, f"2,{seq},{side},{order_id},{px}"
+        elif kind == EventKind.REPLACED:
+            yield seq, 3, f"3,{seq},{side},{order_id},{px},{leaves}"
+        elif kind == EventKind.CANCEL_REJECTED:
+            yield seq, 4, f"4,{seq},{order_id}"
+        elif kind == EventKind.REPLACE_REJECTED:
+            yield seq, 5, f"5,{seq},{order_id}"
+
+
+def canonical(events: bytes | bytearray) -> list[str]:
+    """The lines of the canonical text in their order."""
+    found = list(reports(events))
+    found.sort(key=lambda report: report[:2])
+    return [line for _, _, line in found]
+
+
+def digest(lines: list[str]) -> str:
+    """SHA-256, in hex, of the canonical text."""
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
