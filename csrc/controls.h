@@ -4,14 +4,14 @@
 #include <stdint.h>
 
 enum gw_control {
-    GW_CONTROL_ORDER_QTY = 0, /* R-QTY: OrderQty > limit; a replace counts its new OrderQty */
-    GW_CONTROL_NOTIONAL = 1, /* R-NOTIONAL: OrderQty × price × multiplier > limit; the price is the worst the order can trade at: a buy's limit, else the larger of limit and reference; an order without a limit: the larger of reference and stop, plus the tightest collar */
-    GW_CONTROL_COLLAR_BPS = 2, /* R-COLLAR: how far a buy's limit is above the reference price, or a sell's below it, in 1/10000 of the reference price > limit; no reference price: refused */
-    GW_CONTROL_POSITION = 3, /* R-POS: in the order's instrument, buy: position + open buys + pending buys + this > limit; sell: -position + open sells + pending sells + this > limit; a replace adds only what it holds beyond the old order */
-    GW_CONTROL_OPEN_ORDERS = 4, /* R-OPEN: orders that hold exposure (working and pending) + this > limit; a replace adds none */
-    GW_CONTROL_RATE_PER_S = 5, /* R-RATE: messages in the token bucket + this > limit; the bucket holds one second's worth and drains at the limit; new and replace count, cancels are counted apart and never blocked */
-    GW_CONTROL_DUPLICATE_ID = 6, /* R-DUPID: order API: the id is not greater than the strategy's last one; FIX door: the hash of (session, ClOrdID) is among the last ones remembered */
-    GW_CONTROL_PERMISSION = 7, /* R-RESTRICT: venue, account, strategy or symbol is unknown, or this strategy may not use this account or symbol */
+    GW_CONTROL_ORDER_QTY = 0, /* R-QTY */
+    GW_CONTROL_NOTIONAL = 1, /* R-NOTIONAL */
+    GW_CONTROL_COLLAR_BPS = 2, /* R-COLLAR */
+    GW_CONTROL_POSITION = 3, /* R-POS */
+    GW_CONTROL_OPEN_ORDERS = 4, /* R-OPEN */
+    GW_CONTROL_RATE_PER_S = 5, /* R-RATE */
+    GW_CONTROL_DUPLICATE_ID = 6, /* R-DUPID */
+    GW_CONTROL_PERMISSION = 7, /* R-RESTRICT */
 };
 #define GW_CONTROLS 8
 #define GW_LIMITED 6 /* the first ones: those with limits */
@@ -61,8 +61,8 @@ static const gw_why_row gw_why_rows[GW_WHYS] = {
     {"unset", "{key} unset; add: [limits.firm] {key} = <{unit}>", 0},
     {"no_ref", "{key}: no reference price ({scope} {name})", 99},
     {"unknown", "unknown {scope}", -1},
-    {"denied", "{scope} {name} not allowed for this strategy", -1},
-    {"repeated", "client order id already used", -1},
+    {"denied", "", -1},
+    {"repeated", "", -1},
     {"invalid", "{key}: not a possible value", 11},
 };
 

@@ -17,7 +17,7 @@ def c_header(table: Controls) -> str:
         "#include <stdint.h>",
         "",
         "enum gw_control {",
-        *(f"    GW_CONTROL_{c.key.upper()} = {c.index}, /* {c.code}: {c.compare} */" for c in table.controls.values()),
+        *(f"    GW_CONTROL_{c.key.upper()} = {c.index}, /* {c.code} */" for c in table.controls.values()),
         "};",
         f"#define GW_CONTROLS {len(table.controls)}",
         f"#define GW_LIMITED {len(table.limited)} /* the first ones: those with limits */",

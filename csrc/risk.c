@@ -1,0 +1,742 @@
+/* Pre-trade risk: the check and the exposure of risk.h, pure and bounded; risk/model.py says the same in words.
+ *
+ * The block of memory is a head (sizes, offsets, the limits in force), then the state that is hashed: counters of every scope; one cell for
+ * each (firm, venue, account or strategy; instrument), a symbol's cell being the firm's; what each order slot holds; the client order ids seen.
+ */
+#include "risk.h"
+
+#include <string.h>
+
+#include "controls.h"
+
+_Static_assert(sizeof(gw_risk_delta) == 72, "a delta is journaled as it is");
+_Static_assert(sizeof(gw_risk_in) == 88, "no hidden padding");
+_Static_assert(sizeof(gw_breach) == 32, "no hidden padding");
+_Static_assert(sizeof(gw_exposure) == 40 && sizeof(gw_risk_scope) == 40, "no hidden padding");
+
+/* 128 bits for products; __extension__ because ISO C11 has none. */
+__extension__ typedef __int128 wide;
+
+#define BIGGEST INT64_MAX
+#define NANO 1000000000
+#define RATE_MAX 1000000000
+#define LIMITS_MAGIC 0x31534D4C57475031u
+#define EXP_MAX 18
+
+#define VENUES_MAX 65536
+#define ACCOUNTS_MAX 65536
+#define STRATEGIES_MAX 65536
+#define INSTRUMENTS_MAX 16777216
+#define ORDERS_MAX 16777216
+#define DUP_IDS_MAX 16777216
+
+typedef struct limits_head {
+    uint64_t magic;
+    uint64_t version;
+    uint64_t bytes;
+    uint32_t venues;
+    uint32_t accounts;
+    uint32_t strategies;
+    uint32_t instruments;
+    uint64_t pad[3];
+} limits_head;
+
+typedef struct limit_row {
+    int64_t value;
+    int8_t exp;
+    uint8_t set;
+    uint8_t pad[6];
+} limit_row;
+
+/* What one order may still trade, and whose it is. */
+typedef struct reservation {
+    int64_t open; /* acknowledged */
+    int64_t pend; /* not yet acknowledged */
+    int64_t incr; /* what unanswered replaces may add */
+    uint32_t instrument;
+    uint16_t venue;
+    uint16_t account;
+    uint16_t strategy;
+    uint8_t side;
+    uint8_t pad[5];
+} reservation;
+
+/* The hashed state begins with this. */
+typedef struct state_head {
+    uint64_t limits_version;
+    uint64_t flags;
+    uint64_t ids_used; /* hashed ids ever remembered; the ring's next place is its low bits */
+} state_head;
+
+struct gw_risk {
+    gw_risk_sizes n;
+    const uint8_t *limits; /* the caller's; not part of the state, its version is */
+    size_t state;          /* offsets from the beginning of the block */
+    size_t scopes;
+    size_t cells;
+    size_t orders;
+    size_t last_ids;
+    size_t ring;
+    size_t index;
+    size_t end;
+};
+
+_Static_assert(sizeof(limits_head) == 64 && sizeof(limit_row) == 16 && sizeof(reservation) == 40, "fixed layouts");
+
+/* ---- memory ---- */
+
+static size_t scope_count(const gw_risk_sizes *n) {
+    return (size_t)1 + n->venues + n->accounts + n->strategies + n->instruments;
+}
+
+static size_t up8(size_t size) { return (size + 7u) & ~(size_t)7u; }
+
+static int sizes_ok(const gw_risk_sizes *n) {
+    return n->venues >= 1 && n->venues <= VENUES_MAX && n->accounts >= 1 && n->accounts <= ACCOUNTS_MAX && n->strategies >= 1 &&
+           n->strategies <= STRATEGIES_MAX && n->instruments >= 1 && n->instruments <= INSTRUMENTS_MAX && n->orders >= 1 &&
+           n->orders <= ORDERS_MAX && n->dup_ids >= 1 && n->dup_ids <= DUP_IDS_MAX && (n->dup_ids & (n->dup_ids - 1)) == 0;
+}
+
+static void lay_out(gw_risk *r, const gw_risk_sizes *n) {
+    memset(r, 0, sizeof *r);
+    r->n = *n;
+    r->state = up8(sizeof(gw_risk));
+    r->scopes = r->state + sizeof(state_head);
+    r->cells = r->scopes + scope_count(n) * sizeof(gw_risk_scope);
+    r->orders = r->cells + ((size_t)1 + n->venues + n->accounts + n->strategies) * n->instruments * sizeof(gw_exposure);
+    r->last_ids = r->orders + (size_t)n->orders * sizeof(reservation);
+    r->ring = r->last_ids + (size_t)n->strategies * sizeof(uint64_t);
+    r->index = r->ring + (size_t)n->dup_ids * sizeof(uint64_t);
+    r->end = up8(r->index + (size_t)n->dup_ids * 2 * sizeof(uint32_t));
+}
+
+size_t gw_risk_size(const gw_risk_sizes *sizes) {
+    gw_risk r;
+    if (!sizes_ok(sizes)) return 0;
+    lay_out(&r, sizes);
+    return r.end;
+}
+
+gw_risk *gw_risk_init(void *mem, size_t len, const gw_risk_sizes *sizes) {
+    size_t need = gw_risk_size(sizes);
+    if (mem == NULL || need == 0 || len < need || (uintptr_t)mem % 8 != 0) return NULL;
+    memset(mem, 0, need);
+    gw_risk *r = mem;
+    lay_out(r, sizes);
+    return r;
+}
+
+static void *at(gw_risk *r, size_t offset) { return (uint8_t *)r + offset; }
+static const void *at_const(const gw_risk *r, size_t offset) { return (const uint8_t *)r + offset; }
+
+/* A scope's number among all of them: the firm, then venues, accounts, strategies, symbols. */
+static size_t scope_index(const gw_risk_sizes *n, int kind, size_t entity) {
+    size_t first[GW_SCOPES] = {0, 1, (size_t)1 + n->venues, (size_t)1 + n->venues + n->accounts,
+                               (size_t)1 + n->venues + n->accounts + n->strategies};
+    return first[kind] + entity;
+}
+
+/* The five scopes of an order. Entities beyond the tables are 0, so that everything can be booked; `known` has a bit for those that are configured. */
+typedef struct covering {
+    uint32_t entity[GW_SCOPES];
+    size_t index[GW_SCOPES];
+    unsigned known;
+    int beyond; /* 1: an entity was beyond its table */
+} covering;
+
+static covering cover(const gw_risk_sizes *n, uint32_t venue, uint32_t account, uint32_t strategy, uint32_t instrument) {
+    covering c = {{0, venue, account, strategy, instrument}, {0}, 1u << GW_SCOPE_FIRM, 0};
+    uint32_t count[GW_SCOPES] = {1, n->venues, n->accounts, n->strategies, n->instruments};
+    for (int kind = 0; kind < GW_SCOPES; kind++) {
+        if (c.entity[kind] >= count[kind]) {
+            c.entity[kind] = 0;
+            c.beyond = 1;
+        } else if (c.entity[kind] > 0) {
+            c.known |= 1u << kind;
+        }
+        c.index[kind] = scope_index(n, kind, c.entity[kind]);
+    }
+    return c;
+}
+
+/* Cells are for the kinds before the symbol; a symbol's cell is the firm's. */
+static size_t cell_offset(const gw_risk *r, const covering *c, int kind) {
+    size_t row = kind == GW_SCOPE_SYMBOL ? 0 : c->index[kind];
+    return r->cells + (row * r->n.instruments + c->entity[GW_SCOPE_SYMBOL]) * sizeof(gw_exposure);
+}
+
+static const reservation *order_at(const gw_risk *r, uint32_t slot) {
+    return slot < r->n.orders ? (const reservation *)at_const(r, r->orders) + slot : NULL;
+}
+
+static int64_t held(const reservation *o) { return o->open + o->pend + o->incr; }
+
+/* ---- limits ---- */
+
+static size_t grid_offset(const gw_risk_sizes *n) { return sizeof(limits_head) + scope_count(n) * GW_LIMITED * sizeof(limit_row); }
+
+size_t gw_limits_size(const gw_risk_sizes *n) {
+    if (!sizes_ok(n)) return 0;
+    return grid_offset(n) + up8((size_t)n->strategies * n->accounts) + up8((size_t)n->strategies * n->instruments);
+}
+
+int gw_limits_ok(const void *table, size_t len, const gw_risk_sizes *n) {
+    size_t need = gw_limits_size(n);
+    limits_head h;
+    if (table == NULL || need == 0 || len != need || (uintptr_t)table % 8 != 0) return 0;
+    memcpy(&h, table, sizeof h);
+    if (h.magic != LIMITS_MAGIC || h.version == 0 || h.bytes != need || h.venues != n->venues || h.accounts != n->accounts ||
+        h.strategies != n->strategies || h.instruments != n->instruments)
+        return 0;
+    const limit_row *row = (const limit_row *)((const uint8_t *)table + sizeof h);
+    for (size_t scope = 0; scope < scope_count(n); scope++)
+        for (int control = 0; control < GW_LIMITED; control++, row++) {
+            if (!row->set && row->value == 0 && row->exp == 0) continue;
+            int most = gw_control_rows[control].decimal ? EXP_MAX : 0;
+            if (row->set != 1 || row->value < 0 || row->value == BIGGEST || row->exp < -most || row->exp > most) return 0;
+            if (control == GW_CONTROL_RATE_PER_S && row->value > RATE_MAX) return 0;
+        }
+    return 1;
+}
+
+int gw_risk_swap_limits(gw_risk *r, const void *table, size_t len) {
+    if (!gw_limits_ok(table, len, &r->n)) return 0;
+    r->limits = table;
+    ((state_head *)at(r, r->state))->limits_version = ((const limits_head *)table)->version;
+    return 1;
+}
+
+uint64_t gw_risk_limits_version(const gw_risk *r) { return ((const state_head *)at_const(r, r->state))->limits_version; }
+
+/* The limit that a scope sets, or NULL. Unknown entities set none. */
+static const limit_row *limit_at(const gw_risk *r, const covering *c, int kind, int control) {
+    if (r->limits == NULL || !(c->known & 1u << kind) || !(gw_control_rows[control].scopes & 1u << kind)) return NULL;
+    const limit_row *row = (const limit_row *)(r->limits + sizeof(limits_head)) + c->index[kind] * GW_LIMITED + control;
+    return row->set ? row : NULL;
+}
+
+/* How many covering scopes set a limit for the control. */
+static int set_count(const gw_risk *r, const covering *c, int control) {
+    int n = 0;
+    for (int kind = 0; kind < GW_SCOPES; kind++) n += limit_at(r, c, kind, control) != NULL;
+    return n;
+}
+
+static int allowed(const gw_risk *r, uint32_t strategy, int kind, uint32_t column) {
+    if (r->limits == NULL) return 0;
+    const uint8_t *grid = r->limits + grid_offset(&r->n);
+    if (kind == GW_SCOPE_ACCOUNT) return grid[(size_t)strategy * r->n.accounts + column] == 1;
+    grid += up8((size_t)r->n.strategies * r->n.accounts);
+    return grid[(size_t)strategy * r->n.instruments + column] == 1;
+}
+
+/* ---- exact numbers ---- */
+
+static const wide WIDE_MAX = (wide)(~(unsigned __int128)0 >> 1);
+
+static wide wide_abs(int64_t v) { return v < 0 ? -(wide)v : (wide)v; }
+static wide wide_max(wide a, wide b) { return a > b ? a : b; }
+static int64_t clamp(wide v) { return v > BIGGEST ? BIGGEST : v < -(wide)BIGGEST ? -BIGGEST : (int64_t)v; }
+
+/* Quotient rounded up; d > 0. */
+static wide ceil_div(wide v, wide d) { return v / d + (v % d > 0); }
+
+/* v × 10^exp rounded up, held inside ±WIDE_MAX. At most 25 rounds of 18 digits. */
+static wide scale_up(wide v, int exp) {
+    static const int64_t ten[EXP_MAX + 1] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000, 100000000000,
+                                             1000000000000, 10000000000000, 100000000000000, 1000000000000000, 10000000000000000,
+                                             100000000000000000, 1000000000000000000};
+    while (exp < 0 && v != 0) {
+        int step = -exp < EXP_MAX ? -exp : EXP_MAX;
+        v = ceil_div(v, ten[step]);
+        exp += step;
+        if (v == 1) return v;
+    }
+    while (exp > 0 && v != 0) {
+        int step = exp < EXP_MAX ? exp : EXP_MAX;
+        if (__builtin_mul_overflow(v, (wide)ten[step], &v)) return v < 0 ? -WIDE_MAX : WIDE_MAX;
+        exp -= step;
+    }
+    return v;
+}
+
+/* ---- check ---- */
+
+typedef struct found {
+    gw_breach *out;
+    int max;
+    int count;
+} found;
+
+static void add_breach(found *f, int control, int scope, uint32_t entity, int why, int exp, wide value, int64_t limit, wide headroom) {
+    if (f->count < f->max) {
+        gw_breach *b = &f->out[f->count];
+        memset(b, 0, sizeof *b);
+        b->control = (uint8_t)control;
+        b->scope = (uint8_t)scope;
+        b->why = (uint8_t)why;
+        b->exp = (int8_t)exp;
+        b->entity = entity;
+        b->value = clamp(value);
+        b->limit = limit;
+        b->headroom = clamp(headroom);
+    }
+    f->count++;
+}
+
+static void add_plain(found *f, int control, int scope, uint32_t entity, int why) { add_breach(f, control, scope, entity, why, 0, 0, 0, 0); }
+
+/* The one comparison: used + adds (× 10^exp) > limit is a breach at every scope that sets one; if a mandatory control has none, that is the breach. */
+static void compare(const gw_risk *r, const covering *c, found *f, int control, const wide *used, wide adds, int exp) {
+    if (set_count(r, c, control) == 0) {
+        if (gw_control_rows[control].mandatory) add_plain(f, control, GW_SCOPE_FIRM, 0, GW_BREACH_UNSET);
+        return;
+    }
+    for (int kind = 0; kind < GW_SCOPES; kind++) {
+        const limit_row *limit = limit_at(r, c, kind, control);
+        if (limit == NULL) continue;
+        wide before = used == NULL ? 0 : used[kind];
+        wide value = scale_up(before + adds, exp - limit->exp);
+        if (value > limit->value)
+            add_breach(f, control, kind, c->entity[kind], GW_BREACH_OVER, limit->exp, value, limit->value,
+                       limit->value - wide_max(scale_up(before, exp - limit->exp), -WIDE_MAX / 2));
+    }
+}
+
+static int priced(const gw_risk_in *in) { return (in->ord_type == '2' || in->ord_type == '4') && (in->has & GW_RISK_HAS_PX); }
+
+static void check_permission(const gw_risk *r, const gw_risk_in *in, const covering *c, found *f) {
+    uint32_t named[GW_SCOPES] = {0, in->venue, in->account, in->strategy, in->instrument};
+    if ((in->kind != 'D' && in->kind != 'G') || (in->side != GW_BUY && in->side != GW_SELL))
+        add_plain(f, GW_CONTROL_PERMISSION, GW_SCOPE_FIRM, 0, GW_BREACH_INVALID);
+    for (int kind = GW_SCOPE_VENUE; kind <= GW_SCOPE_SYMBOL; kind++)
+        if (!(c->known & 1u << kind)) add_plain(f, GW_CONTROL_PERMISSION, kind, named[kind], GW_BREACH_UNKNOWN);
+    if (!(c->known & 1u << GW_SCOPE_STRATEGY)) return;
+    for (int kind = GW_SCOPE_ACCOUNT; kind <= GW_SCOPE_SYMBOL; kind += GW_SCOPE_SYMBOL - GW_SCOPE_ACCOUNT)
+        if (c->known & 1u << kind && !allowed(r, in->strategy, kind, named[kind]))
+            add_plain(f, GW_CONTROL_PERMISSION, kind, named[kind], GW_BREACH_DENIED);
+}
+
+/* Where the ring's index has `id`, or the free place where it would go. Linear probing; the index is never more than half full. */
+static uint32_t id_place(const gw_risk *r, uint64_t id) {
+    const uint64_t *ring = at_const(r, r->ring);
+    const uint32_t *index = at_const(r, r->index);
+    uint32_t mask = r->n.dup_ids * 2 - 1, i = (uint32_t)((id * 0x9E3779B97F4A7C15u) >> 32) & mask;
+    while (index[i] != 0 && ring[index[i] - 1] != id) i = (i + 1) & mask;
+    return i;
+}
+
+static void check_duplicate(const gw_risk *r, const gw_risk_in *in, const covering *c, found *f) {
+    int used;
+    if (in->id_kind == GW_RISK_ID_RISING)
+        used = in->id <= ((const uint64_t *)at_const(r, r->last_ids))[c->entity[GW_SCOPE_STRATEGY]];
+    else
+        used = ((const uint32_t *)at_const(r, r->index))[id_place(r, in->id)] != 0;
+    if (used) add_plain(f, GW_CONTROL_DUPLICATE_ID, GW_SCOPE_FIRM, 0, GW_BREACH_REPEATED);
+}
+
+/* The tightest collar that covers the order, in bps; 0 if none is set. */
+static int64_t tightest_collar(const gw_risk *r, const covering *c) {
+    int64_t tightest = -1;
+    for (int kind = 0; kind < GW_SCOPES; kind++) {
+        const limit_row *limit = limit_at(r, c, kind, GW_CONTROL_COLLAR_BPS);
+        if (limit != NULL && (tightest < 0 || limit->value < tightest)) tightest = limit->value;
+    }
+    return tightest < 0 ? 0 : tightest;
+}
+
+static void check_notional(const gw_risk *r, const gw_risk_in *in, const covering *c, found *f) {
+    if (in->multiplier <= 0) {
+        add_plain(f, GW_CONTROL_NOTIONAL, GW_SCOPE_FIRM, 0, GW_BREACH_INVALID);
+        return;
+    }
+    if (set_count(r, c, GW_CONTROL_NOTIONAL) == 0) {
+        compare(r, c, f, GW_CONTROL_NOTIONAL, NULL, 0, 0);
+        return;
+    }
+    wide ref = in->has & GW_RISK_HAS_REF_PX ? wide_abs(in->ref_px) : 0, worst;
+    if (priced(in)) {
+        /* A buy's limit is the worst it can pay; a sell, and anything at a negative price, may trade at the reference price too. */
+        worst = in->side == GW_BUY && in->px >= 0 ? in->px : wide_max(wide_abs(in->px), ref);
+    } else if (in->has & GW_RISK_HAS_REF_PX) {
+        wide bound = in->has & GW_RISK_HAS_STOP_PX ? wide_max(ref, wide_abs(in->stop_px)) : ref;
+        worst = ceil_div(bound * ((wide)10000 + tightest_collar(r, c)), 10000); /* below 2^127: both are at most 2^63 and a little */
+    } else {
+        add_plain(f, GW_CONTROL_NOTIONAL, GW_SCOPE_SYMBOL, c->entity[GW_SCOPE_SYMBOL], GW_BREACH_NO_REF);
+        return;
+    }
+    wide mantissa;
+    int exp = in->px_exp + in->qty_exp + in->mult_exp;
+    if (!__builtin_mul_overflow(worst, (wide)in->qty, &mantissa) && !__builtin_mul_overflow(mantissa, (wide)in->multiplier, &mantissa)) {
+        compare(r, c, f, GW_CONTROL_NOTIONAL, NULL, mantissa, exp);
+        return;
+    }
+    for (int kind = 0; kind < GW_SCOPES; kind++) { /* beyond 128 bits: beyond every limit */
+        const limit_row *limit = limit_at(r, c, kind, GW_CONTROL_NOTIONAL);
+        if (limit != NULL)
+            add_breach(f, GW_CONTROL_NOTIONAL, kind, c->entity[kind], GW_BREACH_OVER, limit->exp, BIGGEST, limit->value, limit->value);
+    }
+}
+
+static void check_collar(const gw_risk *r, const gw_risk_in *in, const covering *c, found *f) {
+    wide beyond, bps;
+    if (set_count(r, c, GW_CONTROL_COLLAR_BPS) == 0) {
+        compare(r, c, f, GW_CONTROL_COLLAR_BPS, NULL, 0, 0);
+        return;
+    }
+    if (!(in->has & GW_RISK_HAS_REF_PX)) {
+        add_plain(f, GW_CONTROL_COLLAR_BPS, GW_SCOPE_SYMBOL, c->entity[GW_SCOPE_SYMBOL], GW_BREACH_NO_REF);
+        return;
+    }
+    if (!priced(in)) return; /* it has no price of its own; its notional is judged at the reference */
+    beyond = in->side == GW_BUY ? (wide)in->px - in->ref_px : (wide)in->ref_px - in->px;
+    if (beyond <= 0) return;
+    bps = in->ref_px == 0 ? (wide)BIGGEST : ceil_div(beyond * 10000, wide_abs(in->ref_px));
+    compare(r, c, f, GW_CONTROL_COLLAR_BPS, NULL, bps, 0);
+}
+
+static void check_position(const gw_risk *r, const gw_risk_in *in, const covering *c, found *f) {
+    wide adds = in->qty, used[GW_SCOPES];
+    if (in->kind == 'G') { /* only what the replace holds beyond the old order */
+        adds = (wide)in->qty - in->cum - gw_risk_held(r, in->slot);
+        if (adds <= 0) return;
+    }
+    for (int kind = 0; kind < GW_SCOPES; kind++) {
+        const gw_exposure *e = at_const(r, cell_offset(r, c, kind));
+        used[kind] = in->side == GW_BUY ? (wide)e->position + e->open_buy + e->pend_buy : -(wide)e->position + e->open_sell + e->pend_sell;
+    }
+    compare(r, c, f, GW_CONTROL_POSITION, used, adds, in->qty_exp);
+}
+
+/* The bucket's debt at now_ns, in 1e-9 messages. */
+static wide drained(const gw_risk_scope *s, int64_t rate, uint64_t now_ns) {
+    uint64_t elapsed = now_ns > s->bucket_ns ? now_ns - s->bucket_ns : 0;
+    return wide_max(0, s->bucket_nano - (wide)elapsed * rate);
+}
+
+static const gw_risk_scope *scope_at(const gw_risk *r, const covering *c, int kind) {
+    return (const gw_risk_scope *)at_const(r, r->scopes) + c->index[kind];
+}
+
+static void check_counts(const gw_risk *r, const gw_risk_in *in, const covering *c, found *f) {
+    wide used[GW_SCOPES];
+    if (in->kind != 'G') { /* a replaced order is counted already */
+        for (int kind = 0; kind < GW_SCOPES; kind++) used[kind] = scope_at(r, c, kind)->open_orders;
+        compare(r, c, f, GW_CONTROL_OPEN_ORDERS, used, 1, 0);
+    }
+    for (int kind = 0; kind < GW_SCOPES; kind++) {
+        const limit_row *limit = limit_at(r, c, kind, GW_CONTROL_RATE_PER_S);
+        used[kind] = limit == NULL ? 0 : drained(scope_at(r, c, kind), limit->value, in->now_ns);
+    }
+    compare(r, c, f, GW_CONTROL_RATE_PER_S, used, NANO, -9);
+}
+
+int gw_risk_check(const gw_risk *r, const gw_risk_in *in, gw_breach *out, int max) {
+    found f = {out, max, 0};
+    covering c = cover(&r->n, in->venue, in->account, in->strategy, in->instrument);
+    check_permission(r, in, &c, &f);
+    check_duplicate(r, in, &c, &f);
+    int sound = in->qty > 0 && (in->kind != 'G' || in->cum >= 0);
+    if (sound) {
+        compare(r, &c, &f, GW_CONTROL_ORDER_QTY, NULL, in->qty, in->qty_exp);
+        check_notional(r, in, &c, &f);
+    } else {
+        add_plain(&f, GW_CONTROL_ORDER_QTY, GW_SCOPE_FIRM, 0, GW_BREACH_INVALID);
+    }
+    check_collar(r, in, &c, &f);
+    if (sound) check_position(r, in, &c, &f);
+    check_counts(r, in, &c, &f);
+    return f.count;
+}
+
+/* ---- apply ---- */
+
+static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
+
+static void add_to(int64_t *sum, wide by, int *said) {
+    wide total = *sum + by;
+    *sum = clamp(total);
+    if (*sum != total) *said |= GW_RISK_SATURATED;
+}
+
+static covering cover_delta(const gw_risk *r, const gw_risk_delta *d) {
+    return cover(&r->n, d->venue, d->account, d->strategy, d->instrument);
+}
+
+/* Make the order's reservation (open, pend, incr), and move the cells of its scopes by the difference. */
+static void hold(gw_risk *r, const gw_risk_delta *d, reservation *o, int64_t open, int64_t pend, int64_t incr, int *said) {
+    if (d->slot == GW_RISK_NO_SLOT && d->kind != GW_RISK_RESERVE && d->kind != GW_RISK_EXTERNAL_ORDER) return; /* no slot, nothing held */
+    if (held(o) == 0) { /* the order begins, or begins again, to hold: whose it is comes with the event */
+        memset(o, 0, sizeof *o);
+        o->side = d->side;
+        o->venue = d->venue;
+        o->account = d->account;
+        o->strategy = d->strategy;
+        o->instrument = d->instrument;
+    }
+    covering c = cover(&r->n, o->venue, o->account, o->strategy, o->instrument);
+    wide open_by = (wide)open - o->open, pend_by = (wide)pend + incr - o->pend - o->incr;
+    int count = (open + pend + incr > 0) - (held(o) > 0);
+    for (int kind = 0; kind < GW_SCOPES; kind++) {
+        ((gw_risk_scope *)at(r, r->scopes))[c.index[kind]].open_orders += count;
+        if (kind == GW_SCOPE_SYMBOL) continue; /* its cell is the firm's */
+        gw_exposure *e = at(r, cell_offset(r, &c, kind));
+        add_to(o->side == GW_BUY ? &e->open_buy : &e->open_sell, open_by, said);
+        add_to(o->side == GW_BUY ? &e->pend_buy : &e->pend_sell, pend_by, said);
+    }
+    o->open = open;
+    o->pend = pend;
+    o->incr = incr;
+    if (held(o) == 0) memset(o, 0, sizeof *o);
+}
+
+static void move_position(gw_risk *r, const gw_risk_delta *d, wide qty, int *said) {
+    covering c = cover_delta(r, d);
+    for (int kind = 0; kind < GW_SCOPE_SYMBOL; kind++)
+        add_to(&((gw_exposure *)at(r, cell_offset(r, &c, kind)))->position, d->side == GW_BUY ? qty : -qty, said);
+}
+
+static void book_fill(gw_risk *r, const gw_risk_delta *d, reservation *o, int *said) {
+    int64_t left = d->qty, parts[3] = {o->open, o->pend, o->incr};
+    move_position(r, d, d->qty, said);
+    if (d->slot == GW_RISK_NO_SLOT) return;
+    for (int i = 0; i < 3; i++) {
+        int64_t take = min64(parts[i], left);
+        parts[i] -= take;
+        left -= take;
+    }
+    hold(r, d, o, parts[0], parts[1], parts[2], said);
+    if (left > 0) *said |= GW_RISK_OVERFILL;
+}
+
+static void count_message(gw_risk *r, const gw_risk_delta *d) {
+    covering c = cover_delta(r, d);
+    for (int kind = 0; kind < GW_SCOPES; kind++) {
+        gw_risk_scope *s = (gw_risk_scope *)at(r, r->scopes) + c.index[kind];
+        const limit_row *limit = limit_at(r, &c, kind, GW_CONTROL_RATE_PER_S);
+        s->bucket_nano = limit == NULL ? 0 : clamp(drained(s, limit->value, d->now_ns) + NANO);
+        if (d->now_ns > s->bucket_ns) s->bucket_ns = d->now_ns;
+        s->messages++;
+    }
+}
+
+static void count_cancel(gw_risk *r, const gw_risk_delta *d) {
+    covering c = cover_delta(r, d);
+    for (int kind = 0; kind < GW_SCOPES; kind++) ((gw_risk_scope *)at(r, r->scopes))[c.index[kind]].cancels++;
+}
+
+/* Take an id out of the index and close the gap, so that no probe ends early. */
+static void forget_id(gw_risk *r, uint64_t id) {
+    uint64_t *ring = at(r, r->ring);
+    uint32_t *index = at(r, r->index);
+    uint32_t mask = r->n.dup_ids * 2 - 1, hole = id_place(r, id);
+    for (uint32_t i = (hole + 1) & mask; index[i] != 0; i = (i + 1) & mask) {
+        uint32_t home = (uint32_t)((ring[index[i] - 1] * 0x9E3779B97F4A7C15u) >> 32) & mask;
+        if (((i - home) & mask) >= ((i - hole) & mask)) {
+            index[hole] = index[i];
+            hole = i;
+        }
+    }
+    index[hole] = 0;
+}
+
+static void use_id(gw_risk *r, const gw_risk_delta *d) {
+    if (d->id_kind == GW_RISK_ID_RISING) {
+        uint64_t *last = (uint64_t *)at(r, r->last_ids) + (d->strategy < r->n.strategies ? d->strategy : 0);
+        if (d->id > *last) *last = d->id;
+        return;
+    }
+    state_head *head = at(r, r->state);
+    uint64_t *ring = at(r, r->ring);
+    uint32_t *index = at(r, r->index);
+    if (index[id_place(r, d->id)] != 0) return;
+    uint32_t place = (uint32_t)(head->ids_used & (r->n.dup_ids - 1));
+    if (head->ids_used >= r->n.dup_ids) forget_id(r, ring[place]);
+    ring[place] = d->id;
+    /* The ring's entry is in place before the index is searched: a free place stays free, ids in the index are distinct. */
+    index[id_place(r, d->id)] = place + 1;
+    head->ids_used++;
+}
+
+static void book(gw_risk *r, const gw_risk_delta *d, reservation *o, int *said) {
+    int64_t leaves = max64(0, d->leaves), pend_leaves = max64(0, d->pend_leaves), live = o->open + o->pend;
+    switch (d->kind) {
+    case GW_RISK_RESERVE:
+        use_id(r, d);
+        count_message(r, d);
+        if (held(o) > 0) {
+            memset(o, 0, sizeof *o); /* what the old order held stays in the cells */
+            *said |= GW_RISK_SLOT_TAKEN;
+        }
+        if (d->slot == GW_RISK_NO_SLOT) *said |= GW_RISK_BAD_INDEX;
+        hold(r, d, o, 0, d->qty, 0, said);
+        break;
+    case GW_RISK_RELEASE:
+    case GW_RISK_REJECT:
+    case GW_RISK_CANCEL_ACK: hold(r, d, o, 0, 0, 0, said); break;
+    case GW_RISK_ACK: hold(r, d, o, live, 0, o->incr, said); break;
+    case GW_RISK_FILL:
+    case GW_RISK_EXTERNAL_FILL: book_fill(r, d, o, said); break;
+    case GW_RISK_CANCEL_SENT: count_cancel(r, d); break;
+    case GW_RISK_CANCEL_REJECT: break;
+    case GW_RISK_REPLACE_RESERVE: /* old or new may trade, never both in full */
+        use_id(r, d);
+        count_message(r, d);
+        hold(r, d, o, o->open, o->pend, max64(o->incr, leaves - live), said);
+        break;
+    case GW_RISK_REPLACE_ACK:
+    case GW_RISK_RESTATED:
+        hold(r, d, o, leaves, 0, max64(0, pend_leaves - leaves), said);
+        break;
+    case GW_RISK_REPLACE_REJECT: hold(r, d, o, o->open, o->pend, max64(0, pend_leaves - live), said); break;
+    case GW_RISK_BUST: move_position(r, d, -(wide)d->qty, said); break;
+    case GW_RISK_CORRECT:
+        move_position(r, d, -(wide)d->old_qty, said);
+        move_position(r, d, d->qty, said);
+        break;
+    case GW_RISK_EXTERNAL_ORDER: hold(r, d, o, leaves, 0, 0, said); break;
+    case GW_RISK_ID_SEEN: use_id(r, d); break;
+    default: *said |= GW_RISK_BAD_EVENT;
+    }
+}
+
+int gw_risk_apply(gw_risk *r, const gw_risk_delta *delta) {
+    gw_risk_delta d = *delta;
+    reservation none = {0}, *o = &none; /* what an event without a slot moves: nothing that is kept */
+    int said = 0;
+    if (d.kind == GW_RISK_EXTERNAL_ORDER || d.kind == GW_RISK_EXTERNAL_FILL) d.strategy = 0;
+    if (d.kind < GW_RISK_RESERVE || d.kind > GW_RISK_ID_SEEN || d.qty < 0 || d.old_qty < 0 || (d.side != GW_BUY && d.side != GW_SELL)) {
+        said = GW_RISK_BAD_EVENT;
+    } else {
+        if (d.slot != GW_RISK_NO_SLOT && d.slot >= r->n.orders) {
+            d.slot = GW_RISK_NO_SLOT;
+            said |= GW_RISK_BAD_INDEX;
+        }
+        if (cover_delta(r, &d).beyond) said |= GW_RISK_BAD_INDEX;
+        if (d.slot != GW_RISK_NO_SLOT) o = (reservation *)at(r, r->orders) + d.slot;
+        book(r, &d, o, &said);
+    }
+    ((state_head *)at(r, r->state))->flags |= (uint64_t)said;
+    return said;
+}
+
+/* ---- what others read ---- */
+
+int gw_risk_exposure(const gw_risk *r, int scope, uint32_t entity, uint32_t instrument, gw_exposure *out) {
+    uint32_t count[GW_SCOPES] = {1, r->n.venues, r->n.accounts, r->n.strategies, r->n.instruments};
+    if (scope < 0 || scope >= GW_SCOPES || entity >= count[scope] || instrument >= r->n.instruments) return 0;
+    if (scope == GW_SCOPE_SYMBOL && entity != instrument) return 0;
+    size_t row = scope == GW_SCOPE_SYMBOL ? 0 : scope_index(&r->n, scope, entity);
+    *out = ((const gw_exposure *)at_const(r, r->cells))[row * r->n.instruments + instrument];
+    return 1;
+}
+
+int gw_risk_counters(const gw_risk *r, int scope, uint32_t entity, gw_risk_scope *out) {
+    uint32_t count[GW_SCOPES] = {1, r->n.venues, r->n.accounts, r->n.strategies, r->n.instruments};
+    if (scope < 0 || scope >= GW_SCOPES || entity >= count[scope]) return 0;
+    *out = ((const gw_risk_scope *)at_const(r, r->scopes))[scope_index(&r->n, scope, entity)];
+    return 1;
+}
+
+int64_t gw_risk_held(const gw_risk *r, uint32_t slot) {
+    const reservation *o = order_at(r, slot);
+    return o == NULL ? 0 : held(o);
+}
+
+int gw_risk_flags(const gw_risk *r) { return (int)((const state_head *)at_const(r, r->state))->flags; }
+
+uint64_t gw_risk_hash(const gw_risk *r) {
+    /* 64-bit words multiplied and folded: no defence against malice, but each bit of state changes the result. */
+    const uint8_t *state = at_const(r, r->state);
+    size_t words = (r->end - r->state) / 8;
+    uint64_t h = 0x9E3779B97F4A7C15u ^ words;
+    for (size_t i = 0; i < words; i++) {
+        uint64_t word;
+        memcpy(&word, state + i * 8, 8);
+        h = (h ^ word) * 0xFF51AFD7ED558CCDu;
+        h ^= h >> 32;
+    }
+    return h;
+}
+
+/* ---- text ---- */
+
+int gw_breach_ord_rej_reason(const gw_breach *b) {
+    if (b->control >= GW_CONTROLS || b->why >= GW_WHYS || b->scope >= GW_SCOPES) return 99;
+    if (gw_why_rows[b->why].ord_rej_reason >= 0) return gw_why_rows[b->why].ord_rej_reason;
+    return gw_control_rows[b->control].ord_rej_reason[b->scope];
+}
+
+typedef struct text {
+    char *out;
+    size_t cap;
+    size_t len;
+} text;
+
+static void put(text *t, const char *s, size_t n) {
+    for (size_t i = 0; i < n && t->len + 1 < t->cap; i++) t->out[t->len++] = s[i] >= ' ' && s[i] <= '~' ? s[i] : '?';
+}
+
+static void put_text(text *t, const char *s) { put(t, s, strlen(s)); }
+
+/* value × 10^exp in digits, as a person writes it. */
+static void put_number(text *t, int64_t value, int exp) {
+    char digits[24];
+    size_t n = sizeof digits;
+    uint64_t v = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    int decimals = exp < 0 ? -exp : 0;
+    while (decimals > 0 && v % 10 == 0) { /* no trailing zeros after the point */
+        v /= 10;
+        decimals--;
+    }
+    do {
+        digits[--n] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v != 0);
+    if (value < 0) put(t, "-", 1);
+    int count = (int)(sizeof digits - n);
+    for (int i = count; i <= decimals; i++) { /* 0.00…: zeros before the digits */
+        put(t, "0", 1);
+        if (i == count) put(t, ".", 1);
+    }
+    for (int i = 0; i < count; i++) {
+        put(t, &digits[n + (size_t)i], 1);
+        if (count > decimals && decimals > 0 && i + 1 == count - decimals) put(t, ".", 1);
+    }
+    for (int i = 0; value != 0 && i < exp; i++) put(t, "0", 1);
+}
+
+static void put_placeholder(text *t, const char *key, size_t n, const gw_breach *b, const char *name) {
+    const gw_control_row *control = &gw_control_rows[b->control];
+    if (n == 3) put_text(t, control->key);
+    else if (n == 4 && key[0] == 'n') put_text(t, b->scope == GW_SCOPE_FIRM ? "" : name);
+    else if (n == 4) put_text(t, control->unit);
+    else if (key[0] == 'v') put_number(t, b->value, b->exp);
+    else if (key[0] == 'l') put_number(t, b->limit, b->exp);
+    else if (key[0] == 'h') put_number(t, b->headroom, b->exp);
+    else put_text(t, gw_scope_names[b->scope]);
+}
+
+int gw_breach_text(const gw_breach *b, const char *name, char *out, size_t cap) {
+    text t = {out, cap, 0};
+    if (cap == 0) return 0;
+    if (b->control < GW_CONTROLS && b->why < GW_WHYS && b->scope < GW_SCOPES) {
+        const char *p = gw_why_rows[b->why].text;
+        if (p[0] == '\0') p = gw_control_rows[b->control].text;
+        while (*p != '\0') {
+            const char *end = *p == '{' ? strchr(p, '}') : NULL;
+            /* The firm has no name: " {name}" leaves no space behind. */
+            if (*p == ' ' && b->scope == GW_SCOPE_FIRM && strncmp(p + 1, "{name}", 6) == 0) {
+                p++;
+            } else if (end != NULL) {
+                put_placeholder(&t, p + 1, (size_t)(end - p - 1), b, name);
+                p = end + 1;
+            } else {
+                put(&t, p++, 1);
+            }
+        }
+    }
+    out[t.len] = '\0';
+    return (int)t.len;
+}
