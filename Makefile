@@ -10,7 +10,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := $(shell find csrc -name '*.[ch]' 2>/dev/null)
-BUILD_FILES := $(wildcard setup.py gateway/codecs/build.py gateway/journal/build.py gateway/lane/build.py simulators/matching/build_book.py gateway/native.py)
+BUILD_FILES := $(wildcard setup.py gateway/codecs/build.py gateway/journal/build.py gateway/lane/build.py risk/build.py simulators/matching/build_book.py gateway/native.py)
 LAYOUTS := $(shell find gateway -name '*.toml' 2>/dev/null)
 CHECKED := gateway risk simulators
 STRICT_C := -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Wconversion -Wshadow -Werror -Icsrc

@@ -13,6 +13,7 @@ EXTENSIONS = [
     "gateway/codecs/build.py:codec",
     "gateway/journal/build.py:journal",
     "gateway/lane/build.py:lane",
+    "risk/build.py:risk",
     "simulators/matching/build_book.py:ffibuilder",
 ]
 

@@ -42,7 +42,7 @@ static const gw_control_row gw_control_rows[GW_CONTROLS] = {
     {"collar_bps", "R-COLLAR", "bps", "{key} {value} > {limit} ({scope} {name})", 31, 0, 1, {3, 3, 3, 3, 3}},
     {"position", "R-POS", "quantity", "{key} {value} > {limit} ({scope} {name})", 31, 1, 1, {3, 3, 3, 3, 3}},
     {"open_orders", "R-OPEN", "orders", "{key} {value} > {limit} ({scope} {name})", 31, 0, 1, {3, 3, 3, 3, 3}},
-    {"rate_per_s", "R-RATE", "messages a second", "{key} {value} > {limit} ({scope} {name})", 31, 0, 1, {99, 99, 99, 99, 99}},
+    {"rate_per_s", "R-RATE", "messages/s", "{key} {value} > {limit} ({scope} {name})", 31, 0, 1, {99, 99, 99, 99, 99}},
     {"duplicate_id", "R-DUPID", "", "client order id already used", 0, 0, 0, {6, 6, 6, 6, 6}},
     {"permission", "R-RESTRICT", "", "{scope} {name} not allowed for this strategy", 0, 0, 0, {0, 0, 15, 0, 1}},
 };

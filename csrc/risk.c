@@ -254,7 +254,9 @@ static wide scale_up(wide v, int exp) {
     }
     while (exp > 0 && v != 0) {
         int step = exp < EXP_MAX ? exp : EXP_MAX;
-        if (__builtin_mul_overflow(v, (wide)ten[step], &v)) return v < 0 ? -WIDE_MAX : WIDE_MAX;
+        wide more;
+        if (__builtin_mul_overflow(v, (wide)ten[step], &more)) return v < 0 ? -WIDE_MAX : WIDE_MAX;
+        v = more;
         exp -= step;
     }
     return v;

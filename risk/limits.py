@@ -34,6 +34,15 @@ class Limit(NamedTuple):
     exp: int
 
 
+class Counts(NamedTuple):
+    """Entities of each kind, index 0 included."""
+
+    venues: int
+    accounts: int
+    strategies: int
+    instruments: int
+
+
 @dataclass(frozen=True)
 class Names:
     """The configured names of each kind, in the order of their numbers, from 1 on."""
@@ -135,7 +144,7 @@ def load(limits: Mapping[str, Any], names: Names, permissions: Mapping[str, tupl
         account_ok |= {(number, _number(f"strategies.{strategy}.accounts", a, "account", names)) for a in accounts}
         chosen = names.symbols if symbols is None else symbols
         instrument_ok |= {(number, _number(f"strategies.{strategy}.symbols", s, "symbol", names)) for s in chosen}
-    counts = [len(names.of(scope)) + 1 for scope in table.scopes[1:]]
+    counts = Counts(*(len(names.of(scope)) + 1 for scope in table.scopes[1:]))
     return Limits(version, *counts, found, frozenset(account_ok), frozenset(instrument_ok))
 
 

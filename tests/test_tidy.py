@@ -49,6 +49,7 @@ EXTENSION_OWNERS = {
     "gateway.lane._lane": "gateway.lane",
     "gateway.codecs._codec": "gateway.codecs",
     "gateway.journal._journal": "gateway.journal",
+    "risk._risk": "risk",
     "simulators.matching._book": "simulators.matching",
 }
 

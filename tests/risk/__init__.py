@@ -1,0 +1,1 @@
+"""Tests of what is allowed: checks, exposure, limits, latch and kill switch."""
