@@ -1,5 +1,6 @@
 """What every event of an order's life does to exposure: the table of state effects, row by row, and what must hold after any history."""
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -40,7 +41,6 @@ from risk.model import (
     Exposure,
     Order,
 )
-from tests.conftest import ALL
 from tests.risk.twins import COUNTS, ORDERS, Twins, limits
 
 MINE = Delta(RESERVE, BUY, slot=0, venue=1, account=1, strategy=1, instrument=1)
@@ -185,6 +185,8 @@ def test_a_reservation_is_released_where_it_was_made() -> None:
 
 # After any history. Random events through the state machine, without regard to sense; and random but possible histories with a venue that knows the truth.
 
+
+ALL = os.environ.get("PORTCULLIS_TESTS") == "all"
 
 
 def runs(examples: int, stateful_step_count: int = 50) -> settings:
