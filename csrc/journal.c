@@ -173,6 +173,9 @@ uint64_t gw_ring_find(const gw_ring *ring, uint64_t lsn, int *found)
     return *found ? position : 0;
 }
 
+uint64_t gw_ring_durable(const gw_ring *ring) { return load(&ring->durable_lsn); }
+uint64_t gw_ring_failed(const gw_ring *ring) { return load(&ring->failed); }
+
 int gw_ring_bell(gw_ring *ring, int urgent)
 {
     /* The fence pairs with the writer's between setting `asleep` and looking at `head`: one of the two sees the other. */
@@ -312,34 +315,34 @@ int64_t gw_watermarks_encode(uint8_t *out, uint64_t cap, const gw_watermark_head
     return (int64_t)(sizeof made + count * sizeof *entries);
 }
 
-static int64_t slot_check(const uint8_t *slot, uint64_t len, gw_watermark_head *head)
+static int64_t slot_check(const uint8_t *p, uint64_t len, gw_watermark_head *head)
 {
     if (len < sizeof *head) return GW_E_SHORT;
-    memcpy(head, slot, sizeof *head);
+    memcpy(head, p, sizeof *head);
     if (head->magic != WATERMARK_MAGIC) return GW_E_CONSTANT;
     if (head->version != FORMAT) return GW_E_VERSION;
     if (head->count > GW_WATERMARKS) return GW_E_RANGE;
     const uint64_t whole = sizeof *head + head->count * sizeof(gw_watermark);
     if (len < whole) return GW_E_SHORT;
-    if (head->crc != watermark_crc(head, slot + sizeof *head)) return GW_E_CHECKSUM;
+    if (head->crc != watermark_crc(head, p + sizeof *head)) return GW_E_CHECKSUM;
     return (int64_t)whole;
 }
 
-int64_t gw_watermarks_decode(const uint8_t *file, uint64_t len, gw_watermark_head *head, gw_watermark *entries)
+int64_t gw_watermarks_decode(const uint8_t *file, uint64_t len, gw_watermark_head *head, gw_watermark *entries, uint32_t *slot)
 {
     gw_watermark_head other;
+    *slot = 0;
     if (!len) return 0;
     const uint64_t first = len < GW_WATERMARK_SLOT ? len : GW_WATERMARK_SLOT;
     int64_t n = slot_check(file, first, head);
-    const uint8_t *slot = file;
     if (len > GW_WATERMARK_SLOT) {
         const int64_t m = slot_check(file + GW_WATERMARK_SLOT, len - GW_WATERMARK_SLOT, &other);
         if (m > 0 && (n < 0 || other.seq > head->seq)) {
             n = m;
-            slot = file + GW_WATERMARK_SLOT;
+            *slot = 1;
             *head = other;
         }
     }
-    if (n > 0 && head->count) memcpy(entries, slot + sizeof *head, head->count * sizeof *entries);
+    if (n > 0 && head->count) memcpy(entries, file + *slot * GW_WATERMARK_SLOT + sizeof *head, head->count * sizeof *entries);
     return n;
 }

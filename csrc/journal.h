@@ -141,6 +141,10 @@ uint64_t gw_ring_next_lsn(const gw_ring *ring);
 uint64_t gw_ring_room(gw_ring *ring, uint64_t enough);
 /* The record `lsn` while it is among the last index_count and not overwritten, else NULL. Valid until the next reserve. */
 const gw_rec *gw_ring_at(const gw_ring *ring, uint64_t lsn);
+/* Up to and with this lsn everything is on the disk. */
+uint64_t gw_ring_durable(const gw_ring *ring);
+/* 0, or why the writer stopped: errno | GW_FAILED_* << 32. */
+uint64_t gw_ring_failed(const gw_ring *ring);
 /* 1 if the writer sleeps and is wanted: always when `urgent` (something waits for the disk), else when half of the ring is used.
  * Asked at the end of a step; the caller then rings the writer's bell. */
 int gw_ring_bell(gw_ring *ring, int urgent);
@@ -236,8 +240,8 @@ typedef struct gw_watermark_head {
 
 /* Write a slot: `head` (seq, journal_id and durable_lsn filled by the caller) and `count` entries. Returns its bytes, or GW_E_SPACE. */
 int64_t gw_watermarks_encode(uint8_t *out, uint64_t cap, const gw_watermark_head *head, const gw_watermark *entries, uint32_t count);
-/* Read a file of two slots, or of one: the newest sound slot. Returns the bytes of that slot and fills `entries` (room for GW_WATERMARKS);
- * 0: the file is empty; the fault of the first slot if neither is sound. */
-int64_t gw_watermarks_decode(const uint8_t *file, uint64_t len, gw_watermark_head *head, gw_watermark *entries);
+/* Read a file of two slots, or of one: the newest sound slot. Returns the bytes of that slot and fills `entries` (room for GW_WATERMARKS)
+ * and which slot it was; 0: the file is empty; the fault of the first slot if neither is sound. */
+int64_t gw_watermarks_decode(const uint8_t *file, uint64_t len, gw_watermark_head *head, gw_watermark *entries, uint32_t *slot);
 
 #endif

@@ -4,8 +4,8 @@ from cffi import FFI
 
 from gateway.native import cdef
 
-HEADERS = ("fault.h", "journal.h")
-SOURCES = ("journal.c",)
+HEADERS = ("fault.h", "journal.h", "writer.h", "rim_journal.h")
+SOURCES = ("journal.c", "writer.c", "rim_journal.c")
 
 journal = FFI()
 journal.cdef(cdef(*(f"csrc/{header}" for header in HEADERS)))

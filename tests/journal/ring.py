@@ -1,9 +1,22 @@
 """A ring in plain memory, as the inline lane has one, and records to append to it."""
 
+from typing import Any
+
 from gateway.journal.record import HEAD, Head, Kind, ffi, lib
 
 JOURNAL_ID = bytes(range(16))
 BOOT_ID = bytes(range(16, 32))
+
+
+def append_to(ring: Any, payload: bytes, kind: int = Kind.IN, flags: int = 0, lsn: int | None = None, reserve: int | None = None) -> int:
+    """Append one record to a gw_ring; its lsn, 0 when there is no room, or the fault of commit (negative)."""
+    length = lib.GW_REC_HEAD + len(payload)
+    p = lib.gw_ring_reserve(ring, reserve or length)
+    if p == ffi.NULL:
+        return 0
+    lsn = lib.gw_ring_next_lsn(ring) if lsn is None else lsn
+    ffi.memmove(p, HEAD.pack(0, 0, kind, 1, flags, 0, 3, 9, 0, lsn, 1_000 + lsn) + payload, length)
+    return int(lib.gw_ring_commit(ring, length) or lsn)
 
 
 class Ring:
@@ -21,14 +34,8 @@ class Ring:
         assert lib.gw_ring_init(self.pointer, bytes_needed, cfg) == 0
 
     def append(self, payload: bytes, kind: int = Kind.IN, flags: int = 0, lsn: int | None = None, reserve: int | None = None) -> int:
-        """Append one record; its lsn, or None's equal 0 when there is no room. A fault of commit is returned as it is (negative)."""
-        length = lib.GW_REC_HEAD + len(payload)
-        p = lib.gw_ring_reserve(self.pointer, reserve or length)
-        if p == ffi.NULL:
-            return 0
-        lsn = lib.gw_ring_next_lsn(self.pointer) if lsn is None else lsn
-        ffi.memmove(p, HEAD.pack(0, 0, kind, 1, flags, 0, 3, 9, 0, lsn, 1_000 + lsn) + payload, length)
-        return lib.gw_ring_commit(self.pointer, length) or lsn
+        """As append_to."""
+        return append_to(self.pointer, payload, kind, flags, lsn, reserve)
 
     def at(self, lsn: int) -> tuple[Head, bytes] | None:
         rec = lib.gw_ring_at(self.pointer, lsn)
@@ -37,7 +44,7 @@ class Ring:
         whole = bytes(ffi.buffer(rec, rec.len))
         return Head(*HEAD.unpack_from(whole)), whole[HEAD.size :]
 
-    def forget(self, lsns: int | None = None) -> None:
+    def forget(self) -> None:
         lib.gw_ring_forget(self.pointer)
 
     def content(self) -> list[tuple[int, bytes]]:
