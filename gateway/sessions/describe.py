@@ -1,6 +1,7 @@
 """The session tables as a page of documentation: `python -m gateway.sessions.describe > docs/sessions.md`."""
 
-from gateway.sessions import fix
+from gateway.sessions import fix, soupbin
+from gateway.sessions.machine import E, S, Table
 
 PREFACE = """# Sessions
 
@@ -10,11 +11,11 @@ that follows. `·` is taken without a word, an empty cell cannot happen (the mac
 """
 
 
-def grid(title: str, table: "dict[fix.State, dict[fix.Event, fix.Move]]") -> str:
-    """One role's table in Markdown."""
+def grid(title: str, table: Table[S, E]) -> str:
+    """One machine's table in Markdown."""
     lines = [f"## {title}\n", "| event | " + " | ".join(table) + " |", "|---" * (len(table) + 1) + "|"]
-    events = [event for event in fix.Event if any(event in row for row in table.values())]
-    for event in events:
+    events = dict.fromkeys(event for row in table.values() for event in row)
+    for event in sorted(events, key=list(type(next(iter(events)))).index):
         cells = []
         for state, row in table.items():
             move = row.get(event)
@@ -29,7 +30,14 @@ def grid(title: str, table: "dict[fix.State, dict[fix.Event, fix.Move]]") -> str
 
 def describe() -> str:
     """The whole page."""
-    return "\n".join([PREFACE, *(grid(f"FIX 4.4, {role}", fix.TABLE[role]) for role in fix.Role)])
+    return "\n".join(
+        [
+            PREFACE,
+            *(grid(f"FIX 4.4, {role}", fix.TABLE[role]) for role in fix.Role),
+            grid("SoupBinTCP, client", soupbin.CLIENT_TABLE),
+            grid("SoupBinTCP, server", soupbin.SERVER_TABLE),
+        ]
+    )
 
 
 if __name__ == "__main__":

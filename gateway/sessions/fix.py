@@ -16,17 +16,14 @@ tests/transcripts/fix44 are named by.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from gateway.sessions.actions import (
-    NEVER,
     SECOND,
     Action,
     ApplyReport,
     Attached,
-    Close,
     Closed,
-    Done,
     Evidence,
     Fault,
     Fields,
@@ -34,7 +31,6 @@ from gateway.sessions.actions import (
     GarbledLimit,
     HeaderFault,
     Input,
-    LocalProtocolError,
     LogoutWanted,
     Message,
     Reason,
@@ -54,6 +50,7 @@ from gateway.sessions.actions import (
     Told,
     Tx,
 )
+from gateway.sessions.machine import Machine, Row, Table, build
 
 
 class Role(StrEnum):
@@ -135,11 +132,6 @@ class FixConfig:
     close_timeout_ns: int = 1 * SECOND  # for the last bytes to leave
 
 
-class Move(NamedTuple):
-    steps: str  # names of FixSession's steps, in order
-    then: State
-
-
 TEXTS = {  # SessionRejectReason(373) → Text(58)
     5: "Value is incorrect (out of range) for this tag",
     9: "CompID problem",
@@ -177,53 +169,26 @@ BUSINESS = {
 }
 
 
-class FixSession:
-    """One FIX 4.4 session over all its connections. Raises LocalProtocolError for an input that the table has no cell for.
+class FixSession(Machine[State, Event]):
+    """One FIX 4.4 session over all its connections.
 
     `authenticate` judges an acceptor's Logon (password, permissions); replay gives one that returns the recorded verdict.
     """
 
+    timeout = Event.TIMEOUT
+    endings = ENDINGS
+
     def __init__(self, role: Role, config: FixConfig, authenticate: Authenticate = lambda logon: "") -> None:
+        super().__init__(TABLE[role], State.DOWN, config.close_timeout_ns)
+        self.name = f"FIX {role}"
         self.role = role
         self.config = config
-        self.state = State.DOWN
-        self.deadline_ns = NEVER
         self.test_count = 0  # TestRequests and status requests of this session so far: their ids never repeat
         self._authenticate = authenticate
         self._evidence_n = 0  # the last number sent before this connection
-        self._reason = Reason.PEER_CLOSED
-        self._text = ""  # what the check of the current input found, for the peer
-        self._event = Event.CLOSED
-        self._what: Input | None = None
-        self._now_ns = 0
 
-    # ------------------------------------------------------------------------------------------------------------ doors
-
-    def receive(self, what: Input, now_ns: int) -> list[Action]:
-        """Take one message or fact; the answer ends in Done."""
-        self._text = ""
-        return [*self._move(self._class_of(what), what, now_ns), Done()]
-
-    def tick(self, now_ns: int) -> list[Action]:
-        """What is due: nothing before deadline_ns."""
-        if now_ns < self.deadline_ns:
-            return []
-        self._text = ""
-        return self._move(Event.TIMEOUT, None, now_ns)
-
-    def _move(self, event: Event, what: Input | None, now_ns: int) -> list[Action]:
-        move = TABLE[self.role][self.state].get(event)
-        if move is None:
-            raise LocalProtocolError(f"FIX {self.role} in state {self.state}: {event} cannot happen here (input {what})")
-        self._event, self._what, self._now_ns = event, what, now_ns
-        actions = [action for step in move.steps.split() for action in getattr(self, "_" + step)()]
-        if move.then != self.state or event is Event.STATUS:
-            self.state = move.then
-            self._wait()
-        return actions
-
-    def _wait(self) -> None:
-        timeout = {
+    def _timeout_ns(self) -> int | None:
+        return {
             State.AWAIT_LOGON: self.config.logon_timeout_ns,
             State.LOGON_SENT: self.config.logon_timeout_ns,
             State.RECOVERING: self.config.recover_timeout_ns,
@@ -232,7 +197,6 @@ class FixSession:
             State.LOGOUT_SENT: self.config.logout_timeout_ns,
             State.LOGOUT_RECEIVED: self.config.linger_ns,
         }.get(self.state)
-        self.deadline_ns = NEVER if timeout is None else self._now_ns + timeout
 
     # ---------------------------------------------------------------------------------------------------------- classing
 
@@ -340,10 +304,6 @@ class FixSession:
     # ------------------------------------------------------------------------------------------------------------- steps
     # Each is named by the table; each yields the actions of one thought.
 
-    def _message(self) -> Message:
-        assert isinstance(self._what, Message), f"{self._event} comes with a message, not {self._what}"
-        return self._what
-
     def _note_numbers(self) -> Iterator[Action]:
         assert isinstance(self._what, Attached), f"ATTACHED comes with numbers, not {self._what}"
         self._evidence_n = 0 if self.config.reset_seq_num_on_logon else self._what.next_tx - 1
@@ -353,10 +313,6 @@ class FixSession:
         if self.config.reset_seq_num_on_logon:
             yield SetNext("rx", 1)
             yield SetNext("tx", 1)
-
-    def _admin(self) -> Iterator[Action]:
-        yield SetRx(Rx.ADMIN)
-        yield SetTx(Tx.ADMIN)
 
     def _logon(self) -> Iterator[Action]:
         fields: Fields = ((98, "0"), (108, str(self.config.heart_bt_int_s)))
@@ -385,9 +341,6 @@ class FixSession:
         yield SetNext("tx", 1)
         yield Tell(Told.RESET, text="ResetSeqNumFlag(141)=Y")
 
-    def _flow(self) -> Iterator[Action]:
-        yield SetRx(Rx.FLOW)
-
     def _recover(self) -> Iterator[Action]:
         message = self._message()
         yield SetRx(Rx.RECOVER, through=message.seq)
@@ -395,9 +348,6 @@ class FixSession:
 
     def _ask(self) -> Iterator[Action]:
         yield Send("2", ((7, str(self._message().expected)), (16, "0")))
-
-    def _cancels(self) -> Iterator[Action]:
-        yield SetTx(Tx.CANCELS)
 
     def _probe(self) -> Iterator[Action]:
         self.test_count += 1
@@ -421,15 +371,9 @@ class FixSession:
         yield Tell(Told.STATUS_WANTED, text=self._message().text(58))
 
     def _book(self) -> Iterator[Action]:
+        self._wait()  # the next report has its full time
         if self._message().number(911) != 0:  # TotNumReports 0: an empty list, no order in it
             yield ApplyReport(self._message())
-
-    def _open(self) -> Iterator[Action]:
-        yield SetTx(Tx.OPEN)
-        yield Tell(Told.READY)
-
-    def _quiet(self) -> Iterator[Action]:
-        yield SetTx(Tx.ADMIN)
 
     def _logout(self) -> Iterator[Action]:
         text = self._text or self._ending()[1]
@@ -437,16 +381,6 @@ class FixSession:
 
     def _answer_logout(self) -> Iterator[Action]:
         yield Send("5")
-
-    def _lost(self) -> Iterator[Action]:
-        self._reason, text = self._ending()
-        yield Tell(Told.LOST, self._reason, self._text or self._peer_text() or text)
-
-    def _close(self) -> Iterator[Action]:
-        yield Close(self._reason, after_flush=True, deadline_ns=self._now_ns + self.config.close_timeout_ns)
-
-    def _close_now(self) -> Iterator[Action]:
-        yield Close(self._reason, after_flush=False, deadline_ns=self._now_ns)
 
     def _reject_header(self) -> Iterator[Action]:
         assert isinstance(self._what, HeaderFault), f"{self._event} comes with a header fault, not {self._what}"
@@ -489,24 +423,15 @@ class FixSession:
     def _note_rejected(self) -> Iterator[Action]:
         yield Tell(Told.REJECTED, text=self._message().text(58), message=self._message())
 
-    def _odd(self) -> Iterator[Action]:
-        yield Tell(Told.ODD, text=f"MsgType {self._message().type}", message=self._message())
-
     def _ending(self) -> tuple[Reason, str]:
-        if self._event is Event.TIMEOUT:
-            return ENDINGS[self.state]
         if self.state is State.LOGON_SENT and self._event in (Event.LOGOUT, Event.REJECTED, Event.STATUS_REFUSED):
             return Reason.LOGON_REFUSED, ""
-        return ENDINGS.get(self._event, (Reason.NOT_LOGON, "First message is not a Logon"))
+        if self._event is Event.TIMEOUT or self._event in ENDINGS:
+            return super()._ending()
+        return Reason.NOT_LOGON, "First message is not a Logon"
 
     def _peer_text(self) -> str:
-        match self._what:
-            case Message() as message:
-                return message.text(58)
-            case LogoutWanted(text=text) | Closed(text=text):
-                return text
-            case _:
-                return ""
+        return self._what.text(58) if isinstance(self._what, Message) else super()._peer_text()
 
 
 def too_low(seq: int, expected: int) -> str:
@@ -619,19 +544,9 @@ STATES = {  # the states each role can be in
 }
 
 
-def _table() -> dict[Role, dict[State, dict[Event, Move]]]:
-    table: dict[Role, dict[State, dict[Event, Move]]] = {role: {state: {} for state in STATES[role]} for role in Role}
-    ignored = [(roles, states, events, "", _STAY) for roles, states, events in _IGNORED]
-    for roles, states, events, steps, then in (*_ROWS, *ignored):
-        for role in roles:
-            for state in states:
-                if state not in table[role]:
-                    continue
-                for event in events:
-                    if event in table[role][state]:
-                        raise AssertionError(f"the FIX session table has two cells for {role}, {state}, {event}")
-                    table[role][state][event] = Move(steps, state if then is _STAY else then)
-    return table
+def _table(role: Role) -> Table[State, Event]:
+    rows: list[Row[State, Event]] = [(states, events, steps, then) for roles, states, events, steps, then in _ROWS if role in roles]
+    return build(f"FIX {role}", STATES[role], rows, [(states, events) for roles, states, events in _IGNORED if role in roles])
 
 
-TABLE = _table()
+TABLE = {role: _table(role) for role in Role}

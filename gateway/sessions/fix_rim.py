@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
+from gateway.limits import KEPT_MESSAGES
 from gateway.sessions.actions import (
     NEVER,
     SECOND,
@@ -28,7 +29,6 @@ from gateway.sessions.rim import Rim
 
 BEGIN_STRING = "FIX.4.4"
 HEADER = frozenset({8, 9, 34, 35, 43, 49, 52, 56, 97, 122, 10})
-KEPT_MAX = 1_000  # live messages kept over a gap; beyond it they are asked for again
 GARBLED_MAX = 10  # in a row; more is no FIX peer
 LATENCY_NS = 120 * SECOND  # SendingTime accuracy, the customary two minutes
 NOT_RESENT = frozenset({"0", "1", "2", "4", "5", "A"})  # gap-filled; of the session's own messages only a Reject is sent again
@@ -132,7 +132,7 @@ class FixRim(Rim):
             return
         if message.type == "2":  # acted upon, not consumed (R6); the gap still stands
             self._answer_resend(message, now_ns)
-        elif len(self._kept) < KEPT_MAX:
+        elif len(self._kept) < KEPT_MESSAGES:
             self._kept[message.seq] = (message, tags)
         else:
             self.through = max(self.through, message.seq)

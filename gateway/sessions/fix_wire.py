@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import simplefix
 
+from gateway.limits import MESSAGE_BYTES_MAX
 from gateway.sessions.actions import SECOND
 
 SOH = b"\x01"
-FRAME_MAX = 64 * 1024  # the longest message taken; FIX order entry stays far below, mass quotes come near
 
 # A length field → the data field that follows it and may hold SOH itself (FIX 4.4, data type "data").
 DATA = {90: 91, 93: 89, 95: 96, 212: 213, 348: 349, 350: 351, 352: 353, 354: 355, 356: 357, 358: 359, 360: 361, 362: 363,
@@ -50,12 +50,12 @@ def frame(buffer: bytes | bytearray) -> Frame:
     if not digits.startswith(b"9=") or not digits[2:].isdigit():
         return _resync(buffer, "BodyLength is not the second field, or not a number")
     body_end = length_end + 1 + int(digits[2:])
-    if body_end > FRAME_MAX:
-        return _resync(buffer, f"BodyLength {int(digits[2:])} is above the limit {FRAME_MAX}")
+    if body_end > MESSAGE_BYTES_MAX:
+        return _resync(buffer, f"BodyLength {int(digits[2:])} is above the limit {MESSAGE_BYTES_MAX}")
     trailer = buffer.find(b"\x0110=", body_end - 1)
     end = buffer.find(SOH, trailer + 1) if trailer >= 0 else -1
     if end < 0:
-        return _resync(buffer, "no CheckSum within the limit") if len(buffer) > FRAME_MAX else Frame(0, None, "")
+        return _resync(buffer, "no CheckSum within the limit") if len(buffer) > MESSAGE_BYTES_MAX else Frame(0, None, "")
     whole = bytes(buffer[: end + 1])
     if trailer != body_end - 1:
         return Frame(end + 1, None, "BodyLength is not the length of the body")
