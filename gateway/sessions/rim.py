@@ -87,6 +87,7 @@ class Rim(ABC):
     def detach(self, text: str, now_ns: int) -> None:
         """The socket is gone."""
         self.rx, self.tx = Rx.CLOSED, Tx.CLOSED
+        self.closing = None
         self.heart_bt_int_ns = 0
         self._buffer.clear()
         self._out.clear()
