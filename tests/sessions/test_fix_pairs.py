@@ -129,9 +129,7 @@ def check(pair: Pair, seed: int) -> None:
 
 
 def test_every_report_is_booked_once_over_cuts_and_splits(seed: int) -> None:
-    pair = play(seed, Options())
-    check(pair, seed)
-    assert any(isinstance(each, Evidence) and each.fenced for each in pair.rim.evidence), f"seed {seed}: no fence was passed"
+    check(play(seed, Options()), seed)
 
 
 def test_an_engine_slower_than_its_session_layer(seed: int) -> None:
@@ -142,6 +140,8 @@ def test_the_runs_are_wild_enough_to_prove_something() -> None:
     pairs = [play(seed, Options()) for seed in range(10)]
     sent, booked = sum(len(pair.sent) for pair in pairs), sum(len(pair.booked) for pair in pairs)
     assert sent > 200 and booked < sent - 10, f"{sent} orders sent, {sent - booked} lost with their connection"
+    fences = [each for pair in pairs for each in pair.rim.evidence if isinstance(each, Evidence) and each.fenced]
+    assert len(fences) > 10, "sessions that came back have passed their fence"
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
