@@ -16,7 +16,7 @@ enum gw_fault_code {
     GW_E_TEXT = -9,        /* text too long or not printable ASCII */
     GW_E_MISSING = -10,    /* a field that the message needs is not given */
     GW_E_REFUSED = -11,    /* a field or combination that the message cannot express */
-    GW_E_SPACE = -12,      /* the caller's buffer is too small; nothing was written */
+    GW_E_SPACE = -12,      /* the caller's buffer is too small */
     GW_E_TABLE = -13,      /* the layout's tables are not sound */
     GW_E_CONSTANT = -14,   /* a byte that must have one value has another */
     GW_E_TAG = -15,        /* an optional field of the wrong length, twice, or cut off */

@@ -53,6 +53,11 @@ class Field:
     has: str  # name of the presence word that `bit` is in, "" if none
     meaning: str
 
+    @property
+    def scale(self) -> str:
+        """Which exponent field says the power of ten of this one: px_exp, qty_exp, avg_px_exp, or "" for none."""
+        return self.meaning.removeprefix("× 10^").split(";")[0] if self.meaning.startswith("× 10^") else ""
+
 
 @dataclass(frozen=True)
 class Record:
@@ -79,6 +84,7 @@ class Records:
     version: str
     records: dict[str, Record]
     enums: dict[str, Enum]
+    house_only: frozenset[str]  # fields that a venue need not be told
 
 
 def load(path: Path) -> Records:
@@ -100,7 +106,7 @@ def build(source: Source) -> Records:
             raise source.error(1, f'{key} = "…" is missing')
     if tree.get("byte_order") != "little":
         raise source.error(source.line_of("byte_order"), 'a record layout has byte_order = "little"')
-    known = {"protocol", "version", "byte_order", "types", "record", "enum"}
+    known = {"protocol", "version", "byte_order", "house_only", "types", "record", "enum"}
     if unknown := set(tree) - known:
         name = sorted(unknown)[0]
         raise source.error(source.line_of(name), f"'{name}' is not known in a record layout; known are {', '.join(sorted(known))}")
@@ -113,7 +119,11 @@ def build(source: Source) -> Records:
         records[name] = _record(source, name, table, types, records)
     if not records:
         raise source.error(1, "no [record.NAME] in a record layout")
-    return Records(tree["protocol"], tree["version"], records, enums)
+    house_only = frozenset(str(tree.get("house_only", "")).split())
+    names = {f.name for record in records.values() for f in record.fields}
+    if house_only - names:
+        raise source.error(source.line_of("house_only"), f"house_only names no field {sorted(house_only - names)[0]}")
+    return Records(tree["protocol"], tree["version"], records, enums, house_only)
 
 
 def _enum(source: Source, name: str, table: dict[str, Any], is_char: bool) -> Enum:
