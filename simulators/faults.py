@@ -23,7 +23,11 @@ class Faults:
         values: dict[str, int] = {}
         for word in filter(None, text.split(",")):
             name, _, number = word.partition("=")
-            if name not in ("cut", "split", "delay_ms") or (number == "") != (name == "split") or (number and not number.isdigit()):
+            if (
+                name not in ("cut", "split", "delay_ms")
+                or (number == "") != (name == "split")
+                or (number and not number.isdigit())
+            ):
                 raise ValueError(f"fault {word!r} is none of cut=N (of 10,000 pieces), split, delay_ms=N")
             values[name] = int(number or 1)
         return cls(values.get("cut", 0), "split" in values, values.get("delay_ms", 0) * MS)

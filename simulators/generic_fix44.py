@@ -27,7 +27,13 @@ RECEIVED = {"D": "new", "F": "cancel", "G": "replace", "H": "status", "q": "mass
 SIDES = {"1": Side.BUY, "2": Side.SELL, "5": Side.SELL, "6": Side.SELL}
 ORD_TYPES = {"1": OrdType.MARKET, "2": OrdType.LIMIT}
 TIFS = {"": Tif.DAY, "0": Tif.DAY, "1": Tif.GTC, "3": Tif.IOC, "4": Tif.FOK}
-REJECT_REASONS = {Reason.UNKNOWN_SYMBOL: "1", Reason.DUPLICATE_ID: "6", Reason.BAD_QTY: "13", Reason.BAD_LOT: "13", Reason.BAD_COMBINATION: "11"}
+REJECT_REASONS = {
+    Reason.UNKNOWN_SYMBOL: "1",
+    Reason.DUPLICATE_ID: "6",
+    Reason.BAD_QTY: "13",
+    Reason.BAD_LOT: "13",
+    Reason.BAD_COMBINATION: "11",
+}
 ECHOED = (1, 55, 54, 40, 59)  # of the order, in every report
 
 
@@ -116,7 +122,13 @@ class GenericFix44(Venue):
             refused = "13"
         if refused:
             self.market.happened[What.REJECTED] += 1
-            self._report(order, "8", "8", ((103, refused), (58, f"rejected: {message.text(55)} {message.text(38)} at {message.text(44)}")), now_ns)
+            self._report(
+                order,
+                "8",
+                "8",
+                ((103, refused), (58, f"rejected: {message.text(55)} {message.text(38)} at {message.text(44)}")),
+                now_ns,
+            )
             return
         self._orders[owner, cl_ord_id] = order
         self.say_all(self.market.new(order, now_ns), now_ns, message)
@@ -151,7 +163,14 @@ class GenericFix44(Venue):
     def _mass_cancel(self, owner: str, message: Message, now_ns: int) -> None:
         kind, symbol = message.text(530), message.text(55)
         known = kind == "7" or (kind == "1" and symbol in self.market.instruments)
-        body = ((37, message.text(11)), (11, message.text(11)), (530, kind), (531, kind if known else "0"), (532, "" if known else "99"), (55, symbol))
+        body = (
+            (37, message.text(11)),
+            (11, message.text(11)),
+            (530, kind),
+            (531, kind if known else "0"),
+            (532, "" if known else "99"),
+            (55, symbol),
+        )
         self._submit(owner, "r", body, now_ns)
         for order in self.market.open_orders(owner) if known else ():
             if kind == "7" or order.symbol == symbol:
@@ -178,10 +197,21 @@ class GenericFix44(Venue):
                 code = REJECT_REASONS.get(happening.reason, "99")
                 self._report(order, "8", "8", ((103, code), (58, happening.reason.name.lower())), now_ns, happening)
             case What.TRADE:
-                self._report(order, "F", status, ((32, str(happening.qty)), (31, to_text(happening.px, PX_EXP))), now_ns, happening)
+                self._report(
+                    order,
+                    "F",
+                    status,
+                    ((32, str(happening.qty)), (31, to_text(happening.px, PX_EXP))),
+                    now_ns,
+                    happening,
+                )
             case What.CANCELED:
                 ours = asked is not None and asked.type == "F"
-                extra = ((11, asked.text(11)), (41, str(order.ref))) if asked is not None and ours else ((11, str(order.ref)),)
+                extra = (
+                    ((11, asked.text(11)), (41, str(order.ref)))
+                    if asked is not None and ours
+                    else ((11, str(order.ref)),)
+                )
                 words = () if ours else ((58, happening.reason.name.lower()),)
                 self._report(order, "4", "4", (*extra, *words), now_ns, happening)
             case What.REPLACED:
@@ -194,7 +224,13 @@ class GenericFix44(Venue):
                 raise AssertionError(f"a FIX request does not lead to {happening.what}")
 
     def _report(
-        self, order: Order, exec_type: str, ord_status: str, extra: tuple[tuple[int, str], ...], now_ns: int, happening: Happening | None = None
+        self,
+        order: Order,
+        exec_type: str,
+        ord_status: str,
+        extra: tuple[tuple[int, str], ...],
+        now_ns: int,
+        happening: Happening | None = None,
     ) -> None:
         """One ExecutionReport; ClOrdID is the order's own unless `extra` gives another."""
         self._exec_count += 1
@@ -216,7 +252,9 @@ class GenericFix44(Venue):
         }
         self._submit(order.owner, "8", body.items(), now_ns)
 
-    def _status(self, owner: str, order: Order | None, asked: Message, extra: tuple[tuple[int, str], ...], now_ns: int) -> None:
+    def _status(
+        self, owner: str, order: Order | None, asked: Message, extra: tuple[tuple[int, str], ...], now_ns: int
+    ) -> None:
         if order is not None:
             cum, leaves = order.cum, order.leaves
             status = ("1" if cum else "0") if order.alive else "2" if cum == order.qty else "4"
@@ -230,8 +268,25 @@ class GenericFix44(Venue):
         )  # fmt: skip
         self._submit(owner, "8", body, now_ns)
 
-    def _cancel_reject(self, owner: str, order: Order | None, asked: Message, response_to: str, reason: str, now_ns: int, text: str = "") -> None:
-        status = "8" if order is None else ("1" if order.cum else "0") if order.alive else "2" if order.cum == order.qty else "4"
+    def _cancel_reject(
+        self,
+        owner: str,
+        order: Order | None,
+        asked: Message,
+        response_to: str,
+        reason: str,
+        now_ns: int,
+        text: str = "",
+    ) -> None:
+        status = (
+            "8"
+            if order is None
+            else ("1" if order.cum else "0")
+            if order.alive
+            else "2"
+            if order.cum == order.qty
+            else "4"
+        )
         body = (
             (37, "NONE" if order is None else str(order.order_id)), (11, asked.text(11)), (41, asked.text(41)), (39, status),
             (434, response_to), (102, reason), (58, text), (60, utc_timestamp(now_ns)),

@@ -94,7 +94,9 @@ class Market:
     def __init__(self, instruments: Iterable[Instrument], liquidity: Liquidity, profile: Profile = US_EQUITY) -> None:
         self.instruments = {row.venue_symbol: row for row in instruments}
         for row in self.instruments.values():
-            assert row.px_exp == PX_EXP and row.qty_exp == 0, f"{row.symbol}: a simulated venue counts in 10^{PX_EXP} and whole shares"
+            assert row.px_exp == PX_EXP and row.qty_exp == 0, (
+                f"{row.symbol}: a simulated venue counts in 10^{PX_EXP} and whole shares"
+            )
         self.liquidity = liquidity
         self.orders: dict[int, Order] = {}  # alive, by the exchange's id
         self.received: Counter[str] = Counter()  # requests as they came, repeated ones too
@@ -134,7 +136,9 @@ class Market:
         self._now_ns = now_ns
         if not order.alive:
             return []
-        return self._send(Message(Kind.CANCEL, order_id=order.order_id, session=self._session(order.owner), now_ns=now_ns))
+        return self._send(
+            Message(Kind.CANCEL, order_id=order.order_id, session=self._session(order.owner), now_ns=now_ns)
+        )
 
     def reduce(self, order: Order, qty: int, now_ns: int) -> list[Happening]:
         """Make the whole of the order `qty`, keeping its place; at or below what is executed everything left is cancelled."""
@@ -151,7 +155,9 @@ class Market:
         order.qty, order.leaves = qty, order.leaves - off
         return [self._count(What.REDUCED, order, qty=off)]
 
-    def replace(self, order: Order, ref: object, px: int, qty: int, now_ns: int, tif: Tif | None = None) -> list[Happening]:
+    def replace(
+        self, order: Order, ref: object, px: int, qty: int, now_ns: int, tif: Tif | None = None
+    ) -> list[Happening]:
         """Give an order a new reference, price and whole quantity; it loses its place unless only the quantity shrinks."""
         self._now_ns = now_ns
         if not order.alive:
@@ -231,7 +237,10 @@ class Market:
                 resting = self.orders.get(event.match_id)
                 return [
                     self._fill(each, event, leaves, maker)
-                    for each, leaves, maker in ((order, event.leaves_qty, False), (resting, event.match_leaves_qty, True))
+                    for each, leaves, maker in (
+                        (order, event.leaves_qty, False),
+                        (resting, event.match_leaves_qty, True),
+                    )
                     if each is not None
                 ]
             case EventKind.ACCEPTED if order is not None:
@@ -262,7 +271,15 @@ class Market:
         self.orders.pop(order.order_id, None)
 
     def _count(
-        self, what: What, order: Order, *, px: int = 0, qty: int = 0, trade_id: int = 0, reason: Reason = Reason.NONE, maker: bool = False
+        self,
+        what: What,
+        order: Order,
+        *,
+        px: int = 0,
+        qty: int = 0,
+        trade_id: int = 0,
+        reason: Reason = Reason.NONE,
+        maker: bool = False,
     ) -> Happening:
         self.happened[what] += 1
         return Happening(what, order, px, qty, trade_id, reason, maker, order.leaves, order.cum, order.notional)
@@ -270,7 +287,18 @@ class Market:
     # ---------------------------------------------------------------------------------------------------- standing liquidity
 
     def _house(self, order_id: int, symbol: int, side: Side, px: int, qty: int) -> list[Happening]:
-        return self._send(Message(Kind.NEW, side=side, symbol=symbol, session=HOUSE, order_id=order_id, now_ns=self._now_ns, px=px, qty=qty))
+        return self._send(
+            Message(
+                Kind.NEW,
+                side=side,
+                symbol=symbol,
+                session=HOUSE,
+                order_id=order_id,
+                now_ns=self._now_ns,
+                px=px,
+                qty=qty,
+            )
+        )
 
     def _meet(self, order: Order) -> int:
         """An order of the house that fills this one whole at its own price; 0 where there is no price to do it at."""

@@ -23,7 +23,9 @@ class Options:
     """How this venue behaves, beside its protocol."""
 
     cancel_on_disconnect: bool = False
-    engine_delay_ns: int = 0  # the session layer has a request at once, the engine sees it so much later, connected or not
+    engine_delay_ns: int = (
+        0  # the session layer has a request at once, the engine sees it so much later, connected or not
+    )
     password: str = ""  # what a login must give; "" lets everybody in
     faults: Faults = NO_FAULTS
     seed: int = 0

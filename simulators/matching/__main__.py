@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 
 from simulators.matching import open_exchange, stream
+from simulators.matching.exchange import MAX_SIZE
 from simulators.matching.profiles import STREAM
+from simulators.matching.records import MESSAGE
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -19,8 +21,8 @@ def main(argv: list[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f"{options.file}: {error}", file=sys.stderr)
         return 1
-    count = len(messages) // 112
-    exchange = open_exchange(STREAM, max_orders=max(count, 1), twin=options.twin)
+    count = len(messages) // MESSAGE.size
+    exchange = open_exchange(STREAM, max_orders=min(max(count, 1), MAX_SIZE["max_orders"]), twin=options.twin)
     lines = stream.canonical(exchange.run(messages))
     if options.csv:
         sys.stdout.write("".join(f"{line}\n" for line in lines))

@@ -11,6 +11,8 @@ from enum import IntEnum, IntFlag
 from typing import NamedTuple
 
 QTY_MAX = 1 << 40  # so that the sum over every order of the largest pool stays far inside an int64
+TOTAL_MAX = 1 << 62  # sums over a session stop here instead of overflowing
+TIME_MAX = 1 << 62
 PX_MIN, PX_MAX = -(1 << 63), (1 << 63) - 1
 ALL_SYMBOLS = 0xFFFFFFFF  # the symbol of a message that means every symbol
 ANY_SIDE = 2  # the side of a mass cancel that means both

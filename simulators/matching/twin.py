@@ -23,6 +23,7 @@ from simulators.matching.records import (
     PX_MAX,
     PX_MIN,
     QTY_MAX,
+    TIME_MAX,
     Event,
     EventFlag,
     EventKind,
@@ -164,7 +165,7 @@ class TwinExchange:
 
     def _apply(self, m: Message) -> None:
         self._seq = m.seq
-        self.now_ns = max(self.now_ns, m.now_ns)
+        self.now_ns = max(self.now_ns, min(m.now_ns, TIME_MAX))
         self._expire()
         for symbol in self._touched(m):
             self._timers(symbol)
@@ -707,8 +708,8 @@ class TwinExchange:
         if qty == 0:
             return
         o.leaves -= qty
-        o.cum += qty
-        other.cum += qty
+        o.fill(qty)
+        other.fill(qty)
         flags = EventFlag.MAKER_HIDDEN if other.hidden else EventFlag(0)
         self._book_trade(symbol, o, other, other.px, qty, o.leaves, other.leaves - qty, flags)
         if qty == other.leaves:
@@ -1076,8 +1077,8 @@ class TwinExchange:
             )  # fmt: skip
             qty = min(left, buy.leaves, sell.leaves)
             left -= qty
-            buy.cum += qty
-            sell.cum += qty
+            buy.fill(qty)
+            sell.fill(qty)
             self._book_trade(
                 symbol, buy, sell, indication.px, qty, buy.leaves - qty, sell.leaves - qty, EventFlag.AUCTION
             )

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from simulators.matching.records import Flag, Phase, Side, Statistics
+from simulators.matching.records import TOTAL_MAX, Flag, Phase, Side, Statistics
 
 Queue = OrderedDict[int, "Order"]  # by Order.key; keeps arrival and lets any order leave at once
 
@@ -64,6 +64,9 @@ class Order:
         if self.hidden:
             return 0
         return min(self.display_qty, self.leaves) if self.display_qty else self.leaves
+
+    def fill(self, qty: int) -> None:
+        self.cum = min(self.cum + qty, TOTAL_MAX)
 
     def least(self) -> int:
         """The smallest execution it accepts while it rests: a condition of hidden orders only."""
@@ -150,7 +153,7 @@ class Tally:
 
     def add(self, px: int, qty: int) -> None:
         self.trades += 1
-        self.volume += qty
+        self.volume = min(self.volume + qty, TOTAL_MAX)
         self.open_px = px if self.open_px is None else self.open_px
         self.high_px = px if self.high_px is None else max(self.high_px, px)
         self.low_px = px if self.low_px is None else min(self.low_px, px)
