@@ -2,11 +2,12 @@
 
 import os
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from risk.limits import Limit
 from risk.model import (
@@ -282,6 +283,10 @@ def test_i_a_replay_gives_the_same_exposure(deltas: list[Delta]) -> None:
     assert [live.core.held(slot) for slot in range(ORDERS)] == [replayed.core.held(slot) for slot in range(ORDERS)]
 
 
+SLOTS_USED = 2
+PICK = st.integers(0, 7)
+
+
 class PossibleHistory(RuleBasedStateMachine):
     """A venue that knows the truth, answers late and in any interleaving: what it can still trade is never more than what we hold.
 
@@ -303,75 +308,81 @@ class PossibleHistory(RuleBasedStateMachine):
         o = self.ours[slot]
         return Delta(kind, o["side"], slot, 1, o["account"], o["strategy"], 1, **fields)
 
-    @rule(slot=st.integers(0, 3), qty=st.integers(1, 100), side=st.integers(0, 1), strategy=st.integers(1, 3), account=st.integers(1, 2))
-    def send_new(self, slot: int, qty: int, side: int, strategy: int, account: int) -> None:
-        if slot in self.ours:
-            return
+    def pick(self, among: dict[int, Any], pick: int) -> int:
+        """One of the slots that have something, so that few steps are idle."""
+        slots = sorted(slot for slot, something in among.items() if something)
+        return slots[pick % len(slots)]
+
+    @precondition(lambda self: len(self.ours) < SLOTS_USED)
+    @rule(qty=st.integers(1, 100), side=st.integers(0, 1), strategy=st.integers(1, 3), account=st.integers(1, 2))
+    def send_new(self, qty: int, side: int, strategy: int, account: int) -> None:
+        slot = next(slot for slot in range(SLOTS_USED) if slot not in self.ours)
         self.ours[slot] = {"qty": qty, "cum": 0, "side": side, "strategy": strategy, "account": account}
         self.pending[slot] = {}
         self.twins.apply(self.delta(slot, RESERVE, qty=qty))
         self.to_venue[slot] = [("new", 0, qty)]
         self.to_us[slot] = []
 
-    @rule(slot=st.integers(0, 3), qty=st.integers(1, 150))
-    def send_replace(self, slot: int, qty: int) -> None:
-        if slot not in self.ours:
-            return
+    @precondition(lambda self: self.ours)
+    @rule(pick=PICK, qty=st.integers(1, 150))
+    def send_replace(self, pick: int, qty: int) -> None:
+        slot = self.pick(self.ours, pick)
         self.requests += 1
         self.pending[slot][self.requests] = qty
         self.twins.apply(self.delta(slot, REPLACE_RESERVE, leaves=qty - self.ours[slot]["cum"]))
         self.to_venue[slot].append(("replace", self.requests, qty))
 
-    @rule(slot=st.integers(0, 3))
-    def send_cancel(self, slot: int) -> None:
-        if slot in self.ours:
-            self.twins.apply(self.delta(slot, CANCEL_SENT))
-            self.to_venue[slot].append(("cancel", 0, 0))
+    @precondition(lambda self: self.ours)
+    @rule(pick=PICK)
+    def send_cancel(self, pick: int) -> None:
+        slot = self.pick(self.ours, pick)
+        self.twins.apply(self.delta(slot, CANCEL_SENT))
+        self.to_venue[slot].append(("cancel", 0, 0))
 
-    @rule(slot=st.integers(0, 3), take=st.booleans())
-    def venue_reads(self, slot: int, take: bool) -> None:
-        if not self.to_venue.get(slot):
-            return
+    @precondition(lambda self: any(self.to_venue.values()))
+    @rule(pick=PICK, refuse=PICK)
+    def venue_reads(self, pick: int, refuse: int) -> None:
+        slot, takes = self.pick(self.to_venue, pick), refuse % 4 != 0
         what, request, qty = self.to_venue[slot].pop(0)
         live = self.book.get(slot)
-        if what == "new" and take:
+        if what == "new" and takes:
             self.book[slot] = {"qty": qty, "cum": 0}
             self.to_us[slot].append(("ack", 0, 0))
         elif what == "new":
             self.to_us[slot].append(("reject", 0, 0))
+        elif what == "cancel" and live and takes:
+            self.to_us[slot].append(("canceled", 0, 0))
+            del self.book[slot]
         elif what == "cancel":
-            self.to_us[slot].append(("canceled" if live else "too late", 0, 0))
-            self.book.pop(slot, None)
-        elif live and take:
+            self.to_us[slot].append(("cancel rejected", 0, 0))
+        elif live and takes:
             live["qty"] = max(qty, live["cum"])
             self.to_us[slot].append(("replaced", request, live["qty"]))
             self._venue_closes(slot)
         else:
             self.to_us[slot].append(("replace rejected", request, 0))
 
-    @rule(slot=st.integers(0, 3), qty=st.integers(1, 80))
-    def venue_trades(self, slot: int, qty: int) -> None:
-        if slot in self.book:
-            live = self.book[slot]
-            qty = min(qty, live["qty"] - live["cum"])
-            live["cum"] += qty
-            self.to_us[slot].append(("fill", 0, qty))
-            self._venue_closes(slot)
+    @precondition(lambda self: self.book)
+    @rule(pick=PICK, qty=st.integers(1, 80))
+    def venue_trades(self, pick: int, qty: int) -> None:
+        slot = self.pick(self.book, pick)
+        live = self.book[slot]
+        qty = min(qty, live["qty"] - live["cum"])
+        live["cum"] += qty
+        self.to_us[slot].append(("fill", 0, qty))
+        self._venue_closes(slot)
 
     def _venue_closes(self, slot: int) -> None:
         if self.book[slot]["cum"] >= self.book[slot]["qty"]:
             del self.book[slot]
 
-    @rule(slot=st.integers(0, 3), fill_first=st.booleans())
-    def we_read(self, slot: int, fill_first: bool) -> None:
-        queue = self.to_us.get(slot)
-        if not queue:
-            return
-        at = 0
-        if fill_first and len(queue) > 1 and queue[0][0] == "ack" and queue[1][0] == "fill":
-            at = 1  # a fill may overtake its acknowledgement
-        what, request, qty = queue.pop(at)
-        o = self.ours[slot]
+    @precondition(lambda self: any(self.to_us.values()))
+    @rule(pick=PICK, fill_first=st.booleans())
+    def we_read(self, pick: int, fill_first: bool) -> None:
+        slot = self.pick(self.to_us, pick)
+        queue, o = self.to_us[slot], self.ours[slot]
+        overtakes = fill_first and [what for what, _, _ in queue[:2]] == ["ack", "fill"]  # a fill may overtake its acknowledgement
+        what, request, qty = queue.pop(1 if overtakes else 0)
         if what == "fill":
             o["cum"] += qty
             self.filled += qty if o["side"] == BUY else -qty
@@ -383,23 +394,23 @@ class PossibleHistory(RuleBasedStateMachine):
         elif what == "replace rejected":
             del self.pending[slot][request]
             self.twins.apply(self.delta(slot, REPLACE_REJECT, pend_leaves=self._pend_leaves(slot)))
-        elif what in ("canceled", "reject"):
-            self.twins.apply(self.delta(slot, CANCEL_ACK if what == "canceled" else REJECT))
-        elif what == "ack":
-            self.twins.apply(self.delta(slot, ACK))
         else:
-            self.twins.apply(self.delta(slot, CANCEL_REJECT))
+            kind = {"canceled": CANCEL_ACK, "reject": REJECT, "ack": ACK, "cancel rejected": CANCEL_REJECT}[what]
+            self.twins.apply(self.delta(slot, kind))
 
     def _pend_leaves(self, slot: int) -> int:
         return max((qty - self.ours[slot]["cum"] for qty in self.pending[slot].values()), default=0)
 
-    @rule(slot=st.integers(0, 3))
-    def forget(self, slot: int) -> None:
-        """An order that is over everywhere gives its slot back."""
-        if slot in self.ours and slot not in self.book and not self.to_venue[slot] and not self.to_us[slot]:
-            assert self.twins.core.held(slot) == 0, "(iii) over everywhere, and something is still held"
-            for known in (self.ours, self.to_venue, self.to_us, self.pending):
-                del known[slot]  # type: ignore[attr-defined]
+    def _over(self) -> list[int]:
+        return [slot for slot in self.ours if slot not in self.book and not self.to_venue[slot] and not self.to_us[slot]]
+
+    @precondition(lambda self: self._over())
+    @rule()
+    def forget(self) -> None:
+        """An order that is over everywhere holds nothing, and gives its slot back."""
+        slot = self._over()[0]
+        assert self.twins.core.held(slot) == 0, "(iii) over everywhere, and something is still held"
+        del self.ours[slot], self.to_venue[slot], self.to_us[slot], self.pending[slot]
 
     @rule(qty=st.integers(1, 50), side=st.integers(0, 1), account=st.integers(0, 2))
     def external_fill(self, qty: int, side: int, account: int) -> None:
@@ -440,4 +451,4 @@ class PossibleHistory(RuleBasedStateMachine):
 
 
 TestPossibleHistory = PossibleHistory.TestCase
-TestPossibleHistory.settings = runs(100, stateful_step_count=40)
+TestPossibleHistory.settings = runs(60, stateful_step_count=60)
