@@ -5,6 +5,7 @@ A session never sees a socket, a clock, an encoder or a number allocator. A rim 
 ends in `Done` where it answers an input, and has no `Done` where it comes from `tick`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
@@ -24,7 +25,7 @@ class SecretRef:
     name: str
 
 
-Value = str | int | bytes | SecretRef
+Value = str | int | bytes | SecretRef | Mapping[str, object]  # the last: a binary message's appendage, as the reference codec has it
 Key = int | str  # a FIX tag, or the name of a layout's field
 Fields = tuple[tuple[Key, Value], ...]
 

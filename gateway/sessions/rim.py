@@ -157,7 +157,7 @@ class Rim(ABC):
                 case Done():
                     pass
 
-    def _reveal(self, value: Value) -> str | int | bytes:
+    def _reveal(self, value: Value) -> object:
         return self._secrets[value.name] if isinstance(value, SecretRef) else value
 
     def _set_next(self, which: str, n: int) -> None:

@@ -9,6 +9,7 @@ from gateway.sessions.actions import SECOND
 from gateway.sessions.fix_wire import utc_timestamp
 from simulators.generic_fix44 import GenericFix44
 from simulators.market import Liquidity, Market
+from simulators.nasdaq import Nasdaq
 from simulators.venue import Connection, Options, Venue
 
 NOW = 1_763_640_000 * SECOND  # 2025-11-20 12:00:00
@@ -17,6 +18,10 @@ INSTRUMENTS = Path(__file__).parents[2] / "examples" / "instruments.csv"
 
 def rows(venue: str) -> list[Instrument]:
     return [row for row in load(INSTRUMENTS).rows if row.venue == venue]
+
+
+def ouch_venue(options: Options | None = None, fill_all: bool = False, quote_qty: int = 0) -> Nasdaq:
+    return Nasdaq(Market(rows("nasdaq"), Liquidity(fill_all=fill_all, quote_qty=quote_qty)), options)
 
 
 def fix_venue(options: Options | None = None, fill_all: bool = False, quote_qty: int = 1_000) -> GenericFix44:
