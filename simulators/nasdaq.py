@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from gateway.codecs.loader import load
 from gateway.codecs.reference import Refused, decode_fields
-
 from gateway.sessions.actions import SECOND, Fields, Message
 from gateway.sessions.rim import Rim
 from gateway.sessions.soup_rim import SoupRim

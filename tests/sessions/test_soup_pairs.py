@@ -1,7 +1,6 @@
 """An OUCH client and the simulated Nasdaq over connections that come and go: every report is booked once, no number is used twice."""
 
 from gateway.codecs.loader import load
-
 from gateway.sessions.actions import SECOND, SecretRef
 from gateway.sessions.soup_rim import SoupRim
 from gateway.sessions.soupbin import ClientConfig, SoupClient
