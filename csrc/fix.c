@@ -525,6 +525,42 @@ int gw_fix_scan(const uint8_t *p, size_t n, gw_fix_msg *m)
     return result == 1 ? (int)n : result;
 }
 
+#ifdef GW_FIX_AVX2
+__attribute__((target("avx2"))) static unsigned sum_by_block(const uint8_t *p, size_t n)
+{
+    const __m256i zero = _mm256_setzero_si256();
+    __m256i total = zero;
+    size_t i = 0;
+    unsigned rest = 0;
+    for (; i + 32 <= n; i += 32)
+        total = _mm256_add_epi64(total, _mm256_sad_epu8(_mm256_loadu_si256((const __m256i *)(const void *)(p + i)), zero));
+    __m128i half = _mm_add_epi64(_mm256_castsi256_si128(total), _mm256_extracti128_si256(total, 1));
+    if (i + 16 <= n) {
+        half = _mm_add_epi64(half, _mm_sad_epu8(_mm_loadu_si128((const __m128i *)(const void *)(p + i)), _mm_setzero_si128()));
+        i += 16;
+    }
+    if (i + 8 <= n) {
+        half = _mm_add_epi64(half, _mm_sad_epu8(_mm_loadl_epi64((const __m128i *)(const void *)(p + i)), _mm_setzero_si128()));
+        i += 8;
+    }
+    for (; i < n; i++)
+        rest += p[i];
+    return ((unsigned)(_mm_cvtsi128_si64(half) + _mm_extract_epi64(half, 1)) + rest) & 255;
+}
+#endif
+
+unsigned gw_fix_sum(const uint8_t *p, size_t n)
+{
+#ifdef GW_FIX_AVX2
+    if (has_avx2())
+        return sum_by_block(p, n);
+#endif
+    unsigned sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += p[i];
+    return sum & 255;
+}
+
 /* ---- identifiers ---- */
 
 int gw_base36_encode(uint64_t v, uint8_t *out)

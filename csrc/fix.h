@@ -1,4 +1,4 @@
-/* FIX tag=value: frames, index, decode into records, encode from records. Sources: fix.c (the wire), fix_dialect.c (the records).
+/* FIX tag=value: frames, index, decode into records, encode from records. Sources: fix.c (in), fix_write.c (out), fix_dialect.c (records).
  *
  * Spec: FIX 4.4 vol. 1 "FIX message format and delivery", vol. 2 "Session protocol", FIX session layer test cases 2, 3.
  * Everything here is a function of its arguments. No function reads outside p[0..n) or writes outside out[0..cap).
@@ -81,6 +81,162 @@ typedef struct gw_fix_msg {
  *   GW_E_HEADER, GW_E_SEQ_NUM;
  *   GW_E_FIELDS: more than GW_FIX_FIELDS fields; the header, its sum and number are good, so it counts and is malformed. */
 int gw_fix_scan(const uint8_t *p, size_t n, gw_fix_msg *m);
+
+/* The sum of p[0..n) modulo 256. */
+unsigned gw_fix_sum(const uint8_t *p, size_t n);
+
+/* ---- messages without a record ----
+ *
+ * Fields are given as type-length-value: tag u16, length u16, then the value as text, the next right behind; little-endian. */
+
+#define GW_FIX_ID_MAX 64    /* longest BeginString or comp id */
+#define GW_FIX_HEAD_MAX 768 /* longest header that a gw_fix_head can make, from 8= to the first body field */
+
+/* Our own half of a session's header. Set msg_seq_num, sending_time and the flags before each message; the rest is
+ * gw_fix_head_init's. The header is 8 9 35 34 43 49 50 52 56 57 97 122 and what else there is: ascending. */
+typedef struct gw_fix_head {
+    uint64_t msg_seq_num;
+    int64_t sending_time;      /* 52, ns since the epoch, printed in ms (FIX 4.2 and later), the rest cut */
+    int64_t orig_sending_time; /* 122, printed if poss_dup */
+    uint8_t poss_dup;          /* 1 = 43=Y */
+    uint8_t poss_resend;       /* 1 = 97=Y */
+    uint16_t begin_len, before_len, between_len, after_len; /* of the texts below */
+    uint16_t sender_len, target_len;
+    uint8_t pad_[2];
+    int64_t second;    /* whose text `clock` is, seconds since the epoch */
+    uint8_t clock[24]; /* YYYYMMDD-HH:MM:SS. */
+    uint8_t begin[72]; /* 8=…|9= */
+    uint8_t before[160];  /* 49=…|50=…|52= */
+    uint8_t between[160]; /* |56=…|57=…| */
+    uint8_t after[160];   /* the header fields behind 122 */
+} gw_fix_head;
+
+/* Prepare h for messages from `sender` to `target`. `more` are further header fields as type-length-value, ascending: of 50, 57,
+ * 115, 116, 128, 129, 142 to 145. Returns 1; GW_E_EMPTY, GW_E_TEXT (too long, or a character below 32) or GW_E_ARGUMENT (another
+ * tag, or lengths that do not add up). */
+int gw_fix_head_init(gw_fix_head *h, const uint8_t *begin, size_t begin_n, const uint8_t *sender, size_t sender_n,
+                     const uint8_t *target, size_t target_n, const uint8_t *more, size_t more_n);
+
+/* Whether message m, scanned from p, is from the other end of h's session. Returns 0, or the tag that says otherwise: 8, 49, 56. */
+int gw_fix_head_differs(const gw_fix_head *h, const uint8_t *p, const gw_fix_msg *m);
+
+/* Write a message of type msg_type (1 to 4 characters, the first in the lowest byte) whose body is the given fields in the given
+ * order. Returns its length; GW_E_SPACE (nothing written); GW_E_EMPTY (a value), GW_E_TEXT (a value with SOH that is not the data
+ * field behind its right length field), GW_E_ARGUMENT (tag 0, 8, 9, 10, 34, 35, 43, 49, 52, 56, 97 or 122, a length that lies, no type);
+ * GW_E_RANGE (a time before 1970, a number above 10^18 - 1). After a fault the contents of out are undefined. */
+int gw_fix_encode_fields(gw_fix_head *h, uint32_t msg_type, const uint8_t *fields, size_t n, uint8_t *out, size_t cap);
+
+/* A sent frame once more, as an answer to a ResendRequest: 43=Y, 52=now_ns, 122 = the 52 it was first sent with, 9 and 10 anew,
+ * all else as it was. FIX 4.4 vol. 2 "Possible duplicates". Returns the length; a fault of gw_fix_scan; GW_E_MISSING (no 52) or
+ * GW_E_FORMAT (longer than any time); GW_E_RANGE (now_ns); GW_E_SPACE: cap is less than n + GW_FIX_REDUP_MORE. */
+#define GW_FIX_REDUP_MORE 64 /* 43=Y|, 122=…|, a longer 52, more digits of 9: less than this */
+int gw_fix_redup(const uint8_t *frame, size_t n, int64_t now_ns, uint8_t *out, size_t cap);
+
+/* Overwrite in place the values of the given tags with '*', in anything that came as a message, garbled or not; a data field as far
+ * as its length field says or to the next SOH, whichever is longer. A CheckSum that was right is right again; a wrong one stays
+ * wrong. Returns how many bytes were overwritten, 0 = no such field. */
+int gw_fix_mask(uint8_t *p, size_t n, const uint16_t *tags, size_t count);
+
+/* ---- dialects: which field of a record is which tag ----
+ *
+ * A dialect is one block of memory, compiled by gateway/codecs/fix_dialect.py from a layout file and checked by
+ * gw_fix_dialect_check: a gw_fix_dialect, then its messages, rows, slots, maps and texts where it says. All little-endian. */
+
+#define GW_FIX_DIALECT_MAGIC 1145526342 /* "FXGD" */
+#define GW_FIX_DIALECT_VERSION 1
+#define GW_FIX_BODY_MAX 4096            /* longest body that a message's rows can write */
+#define GW_FIX_MAP_SIZE 512             /* a map: record value by wire character, then wire value by record value (CODE: + 1); 0 = none */
+
+/* How a value stands on the wire, and what the record holds for it. */
+enum gw_fix_kind {
+    GW_FIX_KIND_NONE = 0,  /* known by name only: skipped, never written */
+    GW_FIX_KIND_TEXT = 1,  /* printable ASCII, NUL padded in the record; too long is a fault: identifiers are never cut */
+    GW_FIX_KIND_NOTE = 2,  /* text for people: what is longer is cut, what is not printable becomes '?' */
+    GW_FIX_KIND_UINT = 3,  /* digits; an integer of 1, 2, 4 or 8 bytes */
+    GW_FIX_KIND_ENUM = 4,  /* one character by a map; one byte */
+    GW_FIX_KIND_CODE = 5,  /* digits by a map; 1, 2 or 4 bytes with values below 256. Written only */
+    GW_FIX_KIND_PRICE = 6, /* decimal; int64 with the record's px_exp */
+    GW_FIX_KIND_QTY = 7,   /* decimal, not negative; int64 with qty_exp */
+    GW_FIX_KIND_AVG = 8,   /* decimal; int64 with avg_px_exp. More digits than fit leave it absent: it can be computed */
+    GW_FIX_KIND_TIME = 9,  /* UTCTimestamp; int64 ns since the epoch. Written in ms, the rest cut, as FIX 4.4 has it */
+    GW_FIX_KIND_DATE = 10, /* YYYYMMDD; uint32 or uint64 */
+    GW_FIX_KIND_BOOL = 11, /* Y or N; one byte, 1 or 0 */
+    GW_FIX_KIND_MARK = 12, /* one given character for 1; one byte. 0 is not written; another character is a fault */
+    GW_FIX_KIND_CONST = 13 /* a text of the dialect; read and skipped */
+};
+
+enum gw_fix_row_flag {
+    GW_FIX_ROW_READ = 1,  /* decode puts it into the record */
+    GW_FIX_ROW_WRITE = 2, /* encode writes it when it is given (a constant: always) */
+    GW_FIX_ROW_ELSE = 4,  /* encode writes it only if no row since the last one without ELSE was written */
+    GW_FIX_ROW_IF = 8,    /* a constant: written only if the byte at `offset` is given and is `map` */
+    GW_FIX_ROW_MILD = 16  /* decode leaves it absent where its value would be a fault: a fill must not be lost over a side remark */
+};
+
+/* One field of one message. Rows of a message stand in the order in which they are written. */
+typedef struct gw_fix_row {
+    uint32_t tag;
+    uint16_t offset;     /* in gw_report */
+    uint16_t has_offset; /* of the presence word: 0 or that of has2 */
+    uint8_t bit;         /* in that word */
+    uint8_t kind;        /* enum gw_fix_kind */
+    uint8_t width;       /* bytes in the record */
+    uint8_t flags;       /* enum gw_fix_row_flag */
+    uint8_t map;         /* ENUM, CODE: index of the map; MARK: the character; IF: the byte compared with */
+    uint8_t head_len;    /* of "tag=" */
+    uint16_t text_len;   /* CONST */
+    uint32_t text_at;    /* CONST: in the dialect's texts */
+    uint8_t head[12];    /* "tag=" */
+} gw_fix_row;
+
+/* One message type. `may` and `need` are over the presence words has and has2. */
+typedef struct gw_fix_message {
+    uint32_t msg_type;           /* as in gw_fix_msg */
+    uint32_t slot_factor;        /* slot of a tag = (uint32_t)(tag * slot_factor) >> slot_shift */
+    uint32_t slot_at;            /* first slot, in the dialect's slots; a slot is a row's number in the message + 1, 0 = none */
+    uint16_t row_at, row_count;  /* in the dialect's rows */
+    uint16_t body_max;           /* most bytes that the rows write */
+    uint8_t slot_shift;          /* 22..31: 1024 slots to 2 */
+    uint8_t kind;                /* order.kind of a decoded record */
+    uint8_t pad_[4];
+    uint64_t need_in, need_in2;  /* fields without which a decoded message is not complete */
+    uint64_t need_out, need_out2;
+    uint64_t may_out, may_out2;  /* fields that the message can say, or is allowed to leave out; any other given one is a fault */
+} gw_fix_message;
+
+typedef struct gw_fix_dialect {
+    uint32_t magic;
+    uint16_t version;
+    uint16_t message_count;
+    uint32_t size;        /* of the whole block */
+    uint32_t record_size; /* GW_REPORT_SIZE of the build it was compiled for */
+    uint32_t message_at, row_at, slot_at, map_at, text_at; /* byte offsets; the first two are multiples of 8 */
+    uint32_t row_count, slot_count, map_count, text_size;
+    uint32_t pad_;
+} gw_fix_dialect;
+
+/* Whether p[0..n) is a dialect that gw_fix_decode and gw_fix_encode can run on any input without leaving its block, the frame, the
+ * record or the output. Returns n or GW_E_TABLE. p must be aligned to 8. */
+int gw_fix_dialect_check(const void *p, size_t n);
+
+/* The index of message type msg_type (as in gw_fix_msg) in d, or GW_E_TYPE. */
+int gw_fix_message_index(const gw_fix_dialect *d, uint32_t msg_type);
+
+/* Read the message that gw_fix_scan made m of at p into *out, which is zeroed first. Prices and quantities get exponent -8 (avg_px
+ * its own). From the header come order.kind, msg_seq_num, sending_time and, if set, poss_dup. Unknown tags are skipped, constants
+ * not compared. Returns the message's index in d, or a fault, with *f saying which tag and where:
+ * GW_E_TYPE (not a message of this dialect) · GW_E_TAG (a bound tag twice) · GW_E_EMPTY · GW_E_FORMAT (no number, time, flag) ·
+ * GW_E_SCALE (more than 8 decimals that are not zero) · GW_E_RANGE (does not fit; a negative quantity) · GW_E_VALUE (not in the map) ·
+ * GW_E_TEXT (too long or not printable) · GW_E_MISSING (bit says which field; all others were read). A fault in a field that the
+ * dialect marks as mild leaves it absent instead. */
+int gw_fix_decode(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *m, gw_report *out, gw_fault *f);
+
+/* Write message `message` (index in d) of *r with header h. Decimals are exact and shortest. Returns the length, or a fault:
+ * GW_E_ARGUMENT (no such message) · GW_E_MISSING · GW_E_REFUSED (a field given that the message cannot say) · GW_E_VALUE (no wire
+ * value) · GW_E_RANGE (exponent outside -18..18, a negative quantity, a time before 1970, no date) · GW_E_TEXT · GW_E_EMPTY ·
+ * GW_E_SPACE (nothing written). *f says which tag, or which bit. */
+int gw_fix_encode(const gw_fix_dialect *d, unsigned message, gw_fix_head *h, const gw_report *r, uint8_t *out, size_t cap,
+                  gw_fault *f);
 
 /* ---- identifiers ---- */
 

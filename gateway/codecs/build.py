@@ -5,7 +5,7 @@ from cffi import FFI
 from gateway.native import ROOT, cdef
 
 # Public headers in the order they need each other; sources are layout.c and every fix*.c.
-HEADERS = [h for h in ("fault.h", "records.h", "layout.h", "fix.h", "fix_write.h", "fix_dialect.h") if (ROOT / "csrc" / h).exists()]
+HEADERS = [h for h in ("fault.h", "records.h", "layout.h", "fix.h") if (ROOT / "csrc" / h).exists()]
 SOURCES = ["csrc/layout.c", *sorted(str(c.relative_to(ROOT)) for c in (ROOT / "csrc").glob("fix*.c"))]
 
 codec = FFI()

@@ -1,0 +1,372 @@
+/* FIX to the wire: headers from a prepared template, messages from given fields, a sent frame once more, and secrets masked. */
+#include "fix_write.h"
+#include "fix_text.h"
+
+#define SOH 1
+
+static uint16_t load16(const uint8_t *p)
+{
+    return (uint16_t)(p[0] | p[1] << 8);
+}
+
+/* Appends n bytes; returns the place behind them. */
+static inline uint8_t *put(uint8_t *o, const void *from, size_t n)
+{
+    memcpy(o, from, n);
+    return o + n;
+}
+
+/* Appends "tag=value|". */
+static uint8_t *put_field(uint8_t *o, uint32_t tag, const uint8_t *value, size_t n)
+{
+    uint8_t digits[24];
+    o = put(o, digits, gw_write_uint(digits, tag));
+    *o++ = '=';
+    if (n)
+        o = put(o, value, n);
+    *o++ = SOH;
+    return o;
+}
+
+static bool is_text(const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (p[i] < 32)
+            return false;
+    return true;
+}
+
+/* ---- the header ---- */
+
+/* Which text of the template a header field of `more` belongs to; NULL if it is none that may be given. */
+static uint8_t **place_of(uint32_t tag, uint8_t **before, uint8_t **between, uint8_t **after)
+{
+    switch (tag) {
+    case 50: return before;
+    case 57: return between;
+    case 115: case 116: case 128: case 129: case 142: case 143: case 144: case 145: return after;
+    default: return NULL;
+    }
+}
+
+static int init_more(gw_fix_head *h, const uint8_t *more, size_t n, uint8_t **before, uint8_t **between, uint8_t **after)
+{
+    uint8_t *const limits[3] = {h->before + sizeof h->before - 3, h->between + sizeof h->between, h->after + sizeof h->after};
+    uint32_t last = 0;
+    for (size_t i = 0; i < n;) {
+        if (n - i < 4 || load16(more + i + 2) > n - i - 4)
+            return GW_E_ARGUMENT;
+        uint16_t tag = load16(more + i), len = load16(more + i + 2);
+        uint8_t **o = place_of(tag, before, between, after);
+        if (!o || tag <= last)
+            return GW_E_ARGUMENT;
+        if (len == 0)
+            return GW_E_EMPTY;
+        const uint8_t *limit = limits[o == before ? 0 : o == between ? 1 : 2];
+        if (len > GW_FIX_ID_MAX || !is_text(more + i + 4, len) || *o + len + 5 > limit)
+            return GW_E_TEXT;
+        *o = put_field(*o, tag, more + i + 4, len);
+        last = tag;
+        i += 4u + len;
+    }
+    return 1;
+}
+
+int gw_fix_head_init(gw_fix_head *h, const uint8_t *begin, size_t begin_n, const uint8_t *sender, size_t sender_n,
+                     const uint8_t *target, size_t target_n, const uint8_t *more, size_t more_n)
+{
+    memset(h, 0, sizeof *h);
+    if (begin_n == 0 || sender_n == 0 || target_n == 0)
+        return GW_E_EMPTY;
+    if (begin_n > GW_FIX_ID_MAX || sender_n > GW_FIX_ID_MAX || target_n > GW_FIX_ID_MAX)
+        return GW_E_TEXT;
+    if (!is_text(begin, begin_n) || !is_text(sender, sender_n) || !is_text(target, target_n))
+        return GW_E_TEXT;
+    uint8_t *o = put_field(h->begin, 8, begin, begin_n);
+    h->begin_len = (uint16_t)(put(o, "9=", 2) - h->begin);
+    uint8_t *before = put_field(h->before, 49, sender, sender_n), *after = h->after;
+    h->between[0] = SOH;
+    uint8_t *between = put_field(h->between + 1, 56, target, target_n);
+    int r = init_more(h, more, more_n, &before, &between, &after);
+    if (r < 0)
+        return r;
+    before = put(before, "52=", 3);
+    h->before_len = (uint16_t)(before - h->before);
+    h->between_len = (uint16_t)(between - h->between);
+    h->after_len = (uint16_t)(after - h->after);
+    h->sender_len = (uint16_t)sender_n;
+    h->target_len = (uint16_t)target_n;
+    h->second = -1;
+    return 1;
+}
+
+static bool span_is(const uint8_t *p, gw_fix_span span, const uint8_t *text, size_t n)
+{
+    return span.len == n && memcmp(p + span.off, text, n) == 0;
+}
+
+int gw_fix_head_differs(const gw_fix_head *h, const uint8_t *p, const gw_fix_msg *m)
+{
+    if (!span_is(p, m->begin_string, h->begin + 2, h->begin_len - 5u))
+        return 8;
+    if (!span_is(p, m->sender_comp_id, h->between + 4, h->target_len))
+        return 49;
+    return span_is(p, m->target_comp_id, h->before + 3, h->sender_len) ? 0 : 56;
+}
+
+void gw_fix_clock(gw_fix_head *h, int64_t second, uint8_t *out)
+{
+    if (h->second != second) {
+        gw_write_second(h->clock, second);
+        h->second = second;
+    }
+    memcpy(out, h->clock, 18);
+}
+
+/* "YYYYMMDD-HH:MM:SS.sss": 21 bytes, the time not before 1970. */
+static uint8_t *put_stamp(gw_fix_head *h, int64_t ns, uint8_t *o)
+{
+    uint32_t ms = (uint32_t)(ns / 1000000 % 1000);
+    gw_fix_clock(h, ns / 1000000000, o);
+    o[18] = (uint8_t)('0' + ms / 100);
+    o[19] = (uint8_t)('0' + ms / 10 % 10);
+    o[20] = (uint8_t)('0' + ms % 10);
+    return o + 21;
+}
+
+int gw_fix_open(gw_fix_head *h, uint32_t msg_type, uint8_t *out)
+{
+    if (h->sending_time < 0 || (h->poss_dup && h->orig_sending_time < 0) || h->msg_seq_num >= gw_pow10[18])
+        return GW_E_RANGE;
+    if (msg_type == 0)
+        return GW_E_ARGUMENT;
+    uint8_t *o = put(out, h->begin, h->begin_len);
+    o = put(o, "000\x01" "35=", 7);
+    for (; msg_type; msg_type >>= 8) {
+        if ((uint8_t)msg_type <= ' ')
+            return GW_E_ARGUMENT;
+        *o++ = (uint8_t)msg_type;
+    }
+    o = put(o, "\x01" "34=", 4);
+    o += gw_write_uint(o, h->msg_seq_num);
+    *o++ = SOH;
+    if (h->poss_dup)
+        o = put(o, "43=Y\x01", 5);
+    o = put(o, h->before, h->before_len);
+    o = put_stamp(h, h->sending_time, o);
+    o = put(o, h->between, h->between_len);
+    if (h->poss_resend)
+        o = put(o, "97=Y\x01", 5);
+    if (h->poss_dup) {
+        o = put(o, "122=", 4);
+        o = put_stamp(h, h->orig_sending_time, o);
+        *o++ = SOH;
+    }
+    if (h->after_len)
+        o = put(o, h->after, h->after_len);
+    return (int)(o - out);
+}
+
+/* Writes BodyLength into its three places at out + at, moving what follows (up to n) if it has not three digits; then the trailer. */
+static int close_at(uint8_t *out, size_t at, size_t n)
+{
+    size_t body = n - at - 4;
+    if (body >= 100 && body <= 999) {
+        out[at] = (uint8_t)('0' + body / 100);
+        out[at + 1] = (uint8_t)('0' + body / 10 % 10);
+        out[at + 2] = (uint8_t)('0' + body % 10);
+    } else {
+        uint8_t digits[24];
+        size_t count = gw_write_uint(digits, body);
+        memmove(out + at + count, out + at + 3, body + 1);
+        memcpy(out + at, digits, count);
+        n = at + count + 1 + body;
+    }
+    unsigned sum = gw_fix_sum(out, n);
+    memcpy(out + n, "10=", 3);
+    out[n + 3] = (uint8_t)('0' + sum / 100);
+    out[n + 4] = (uint8_t)('0' + sum / 10 % 10);
+    out[n + 5] = (uint8_t)('0' + sum % 10);
+    out[n + 6] = SOH;
+    return (int)n + GW_FIX_TRAILER;
+}
+
+int gw_fix_close(const gw_fix_head *h, uint8_t *out, size_t n)
+{
+    return close_at(out, h->begin_len, n);
+}
+
+/* How many places more or fewer than three a BodyLength needs. */
+static int length_shift(size_t body)
+{
+    return body < 10 ? -2 : body < 100 ? -1 : body < 1000 ? 0 : body < 10000 ? 1 : 2;
+}
+
+/* ---- messages from fields ---- */
+
+static bool may_be_given(uint16_t tag)
+{
+    static const uint8_t ours[] = {0, 8, 9, 10, 34, 35, 43, 49, 52, 56, 97, 122};
+    for (size_t i = 0; i < sizeof ours; i++)
+        if (tag == ours[i])
+            return false;
+    return true;
+}
+
+/* The tags whose value is data that the field before counts; the same list as the scan's. */
+static bool is_data(uint16_t tag)
+{
+    static const uint16_t data[] = {89, 91, 96, 213, 349, 351, 353, 355, 357, 359, 361, 363, 365, 446, 619, 622};
+    for (size_t i = 0; i < sizeof data / sizeof data[0]; i++)
+        if (tag == data[i])
+            return true;
+    return false;
+}
+
+/* Checks the given fields; returns how many bytes they are on the wire, or a fault. */
+static int64_t measure(const uint8_t *fields, size_t n)
+{
+    int64_t total = 0;
+    uint64_t counted = 0;
+    uint16_t before = 0;
+    for (size_t i = 0; i < n;) {
+        if (n - i < 4 || load16(fields + i + 2) > n - i - 4)
+            return GW_E_ARGUMENT;
+        uint16_t tag = load16(fields + i), len = load16(fields + i + 2);
+        const uint8_t *value = fields + i + 4;
+        if (!may_be_given(tag))
+            return GW_E_ARGUMENT;
+        if (len == 0)
+            return GW_E_EMPTY;
+        bool is_counted = is_data(tag) && before == (tag == 89 ? 93 : tag - 1);
+        if (is_counted ? counted != len : memchr(value, SOH, len) != NULL)
+            return GW_E_TEXT;
+        if (!gw_read_uint(value, len, &counted))
+            counted = 0;
+        before = tag;
+        total += (tag < 10 ? 1 : tag < 100 ? 2 : tag < 1000 ? 3 : tag < 10000 ? 4 : 5) + 2 + len;
+        i += 4u + len;
+    }
+    return total;
+}
+
+int gw_fix_encode_fields(gw_fix_head *h, uint32_t msg_type, const uint8_t *fields, size_t n, uint8_t *out, size_t cap)
+{
+    uint8_t header[GW_FIX_HEAD_MAX];
+    int opened = gw_fix_open(h, msg_type, header);
+    int64_t body = opened < 0 ? 0 : measure(fields, n);
+    if (opened < 0 || body < 0)
+        return opened < 0 ? opened : (int)body;
+    size_t length = (size_t)opened + (size_t)body;
+    size_t whole = length + GW_FIX_TRAILER + (size_t)length_shift(length - h->begin_len - 4u);
+    if (whole > cap || whole > GW_FIX_FRAME_MAX)
+        return GW_E_SPACE;
+    uint8_t *o = put(out, header, (size_t)opened);
+    for (size_t i = 0; i < n; i += 4u + load16(fields + i + 2))
+        o = put_field(o, load16(fields + i), fields + i + 4, load16(fields + i + 2));
+    return gw_fix_close(h, out, length);
+}
+
+/* ---- a sent frame once more ---- */
+
+int gw_fix_redup(const uint8_t *frame, size_t n, int64_t now_ns, uint8_t *out, size_t cap)
+{
+    gw_fix_msg m;
+    gw_fix_head clock = {.second = -1};
+    int r = gw_fix_scan(frame, n, &m);
+    if (r < 0)
+        return r;
+    if (now_ns < 0)
+        return GW_E_RANGE;
+    const gw_fix_field *first = NULL; /* 122 if it was there, it is older; else 52 */
+    for (size_t i = 0; i < m.first_body; i++)
+        if (m.field[i].tag == 122 || (m.field[i].tag == 52 && !first))
+            first = &m.field[i];
+    if (!first || first->len == 0)
+        return GW_E_MISSING;
+    if (first->len > 27)
+        return GW_E_FORMAT;
+    if (n + GW_FIX_REDUP_MORE > cap)
+        return GW_E_SPACE;
+    size_t start = m.field[2].off - 3u, digits = m.field[1].off;
+    uint8_t *o = put(out, frame, digits);
+    o = put(o, "000\x01", 4);
+    bool dated = false;
+    for (size_t i = 2; i < m.field_count; i++) {
+        const gw_fix_field *f = &m.field[i];
+        size_t end = f->off + f->len + 1u;
+        bool header = i < m.first_body;
+        if (!dated && (!header || f->tag > 122)) {
+            o = put_field(o, 122, frame + first->off, first->len);
+            dated = true;
+        }
+        if (header && f->tag == 52) {
+            o = put_stamp(&clock, now_ns, put(o, "52=", 3));
+            *o++ = SOH;
+        } else if (!(header && (f->tag == 43 || f->tag == 122))) {
+            o = put(o, frame + start, end - start);
+        }
+        if (header && f->tag == 34)
+            o = put(o, "43=Y\x01", 5);
+        start = end;
+    }
+    if (!dated)
+        o = put_field(o, 122, frame + first->off, first->len);
+    return close_at(out, digits, (size_t)(o - out));
+}
+
+/* ---- secrets ---- */
+
+/* The tag of the field at p[i..n) if it reads "digits=", and the place of its value; 0 if it does not. */
+static uint32_t tag_at(const uint8_t *p, size_t n, size_t i, size_t *value)
+{
+    uint32_t tag = 0;
+    size_t start = i;
+    for (; i < n && p[i] >= '0' && p[i] <= '9' && i - start < 6; i++)
+        tag = tag * 10 + p[i] - '0';
+    *value = i + 1;
+    return i > start && i < n && p[i] == '=' ? tag : 0;
+}
+
+/* Whether p[0..n) ends in a CheckSum that is right. */
+static bool sum_is_right(const uint8_t *p, size_t n)
+{
+    if (n < 8 || p[n - 8] != SOH || memcmp(p + n - 7, "10=", 3) != 0 || p[n - 1] != SOH)
+        return false;
+    uint64_t said;
+    return gw_read_uint(p + n - 4, 3, &said) && said == gw_fix_sum(p, n - 7);
+}
+
+int gw_fix_mask(uint8_t *p, size_t n, const uint16_t *tags, size_t count)
+{
+    bool right = sum_is_right(p, n);
+    size_t limit = right ? n - 8 : n; /* a lying length must not reach into a trailer that is to be kept */
+    size_t masked = 0;
+    uint64_t length = 0; /* what the field before said, if it was a number: perhaps the length of this one */
+    for (size_t i = 0; i < n;) {
+        size_t value;
+        uint32_t tag = tag_at(p, n, i, &value);
+        size_t from = tag ? value : i;
+        const uint8_t *soh = memchr(p + from, SOH, n - from);
+        size_t end = soh ? (size_t)(soh - p) : n;
+        bool secret = false;
+        for (size_t j = 0; tag && j < count; j++)
+            secret |= tags[j] == tag;
+        if (secret) {
+            if (is_data((uint16_t)tag) && length > end - from)
+                end = length < limit - from ? from + (size_t)length : limit;
+            memset(p + from, '*', end - from);
+            masked += end - from;
+        }
+        if (!gw_read_uint(p + from, end - from, &length))
+            length = 0;
+        i = end + 1;
+    }
+    if (right && masked) {
+        unsigned sum = gw_fix_sum(p, n - 7);
+        p[n - 4] = (uint8_t)('0' + sum / 100);
+        p[n - 3] = (uint8_t)('0' + sum / 10 % 10);
+        p[n - 2] = (uint8_t)('0' + sum % 10);
+    }
+    return (int)masked;
+}
