@@ -236,6 +236,13 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class Bind:
+    """Make this provisional connection the session of that name (R6): descriptor and unread bytes move, the epoch rises."""
+
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetRx:
     """Loosen (or tighten) what is done with inbound messages; `through` is the last number of the gap, for `recover`."""
 
@@ -319,7 +326,7 @@ class Tell:
     message: Message | None = field(default=None, compare=False)
 
 
-Action = Send | SetRx | SetTx | SetNext | SetValues | Resend | Evidence | ApplyReport | Done | Close | Tell
+Action = Send | Bind | SetRx | SetTx | SetNext | SetValues | Resend | Evidence | ApplyReport | Done | Close | Tell
 
 
 class Session(Protocol):

@@ -1,6 +1,6 @@
 """The session tables as a page of documentation: `python -m gateway.sessions.describe > docs/sessions.md`."""
 
-from gateway.sessions import fix, soupbin
+from gateway.sessions import fix, order_api, soupbin
 from gateway.sessions.machine import E, S, Table
 
 PREFACE = """# Sessions
@@ -36,6 +36,7 @@ def describe() -> str:
             *(grid(f"FIX 4.4, {role}", fix.TABLE[role]) for role in fix.Role),
             grid("SoupBinTCP, client", soupbin.CLIENT_TABLE),
             grid("SoupBinTCP, server", soupbin.SERVER_TABLE),
+            grid("Order API, server", order_api.TABLE),
         ]
     )
 

@@ -17,6 +17,7 @@ from gateway.sessions.actions import (
     Action,
     ApplyReport,
     Attached,
+    Bind,
     Close,
     Closed,
     Done,
@@ -154,8 +155,8 @@ class Rim(ABC):
                     self.rx, self.tx = Rx.CLOSED, Tx.CLOSED
                     if not after_flush:
                         self._out.clear()
-                case Done():
-                    pass
+                case Bind() | Done():
+                    pass  # the owner has chosen the session before he attached it; inputs are answered at once here
 
     def _reveal(self, value: Value) -> object:
         return self._secrets[value.name] if isinstance(value, SecretRef) else value
