@@ -31,7 +31,8 @@ enum gw_fault_code {
     GW_E_SEQ_NUM = -24,    /* FIX: no MsgSeqNum, or one that is no number */
     GW_E_FIELDS = -25,     /* FIX: more fields than the index holds; the header was read */
     GW_E_EMPTY = -26,      /* FIX: a tag without a value */
-    GW_E_FORMAT = -27      /* FIX: a value that its field's data type cannot have */
+    GW_E_FORMAT = -27,      /* FIX: a value that its field's data type cannot have */
+    GW_E_DIFFERS = -28     /* replay: what is decided now is not what the journal says */
 };
 
 #define GW_FAULT_NONE 65535 /* in message, field or bit: none */

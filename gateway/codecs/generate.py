@@ -1,4 +1,4 @@
-"""Writes what is generated from the order layout: csrc/records.h, gateway/model.py and gateway/client/_records.py.
+"""Writes what is generated from the order layout: csrc/records.h, csrc/reasons.h, gateway/model.py and gateway/client/_records.py.
 
 `python -m gateway.codecs.generate` writes them, with `--check` it only says which differ (exit 1).
 """
@@ -137,11 +137,32 @@ def client_records(layout: Records) -> str:
     return "\n".join(out)
 
 
+def c_reasons(layout: Records) -> str:
+    """What each reason says, for the reports that the lane makes."""
+    rows = [f'    "{v.text}",' for v in sorted(layout.enums["reason"].values, key=lambda v: v.value)]
+    return "\n".join(
+        [
+            f"/* Generated from {SOURCE} by `python -m gateway.codecs.generate`; change that file, not this one: what each reason says. */",
+            "#ifndef GW_REASONS_H",
+            "#define GW_REASONS_H",
+            "",
+            f"#define GW_REASONS {len(rows)}",
+            "static const char *const gw_reason_texts[GW_REASONS] = {",
+            *rows,
+            "};",
+            "",
+            "#endif",
+            "",
+        ]
+    )
+
+
 def generated() -> dict[str, str]:
     """The contents of every generated file, by its path from the repository's root."""
     layout = records.load(LAYOUTS / "house" / "order.toml")
     return {
         "csrc/records.h": c_header(layout, "GW_RECORDS_H", SOURCE),
+        "csrc/reasons.h": c_reasons(layout),
         "gateway/model.py": model(layout),
         "gateway/client/_records.py": client_records(layout),
     }

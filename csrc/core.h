@@ -1,0 +1,260 @@
+/* core.h: the lane's state, its journal payloads and the functions its files share. Not public: Python sees lane.h.
+ *
+ * Theory of operation. Everything a lane does is decide(state, input) -> record, then apply(state, record). A gw_pen is where a
+ * record is being written: in the ring when the lane is live, in scratch memory when a record is decided again for comparison.
+ * Only apply changes gw_core; only inputs (frames, commands, time, latch words, ends of connections, durable positions) reach
+ * decide. What is not in gw_core (buffers, bells, rings) is the rim's side of the lane and dies with the process.
+ */
+#ifndef GW_CORE_H
+#define GW_CORE_H
+#include <string.h>
+#include "controls.h"
+#include "crc32c.h"
+#include "fault.h"
+#include "jrec.h"
+#include "lane.h"
+#include "latch.h"
+
+#define NONE32 0xFFFFFFFFu
+#define NONE16 0xFFFFu
+#define NONE8 0xFFu
+#define GW_SESSION_VALUES 16
+#define GW_NOTE_JOURNAL_FAILED 1
+/* Where `make crash` lets a process die: before each send and between a record and its application. */
+#ifdef GW_CRASH_HOOKS
+void gw_crash_point(void);
+#define GW_CRASH_POINT() gw_crash_point()
+#else
+#define GW_CRASH_POINT() ((void)0)
+#endif
+
+
+/* What leaves, rows of T2. */
+enum gw_ocls { OUT_SEND, OUT_SESSION, OUT_CANCEL, OUT_STATUS, OUT_REPLACE, OUT_NEW, OUT_REPORT, OUT_RESENT, OUT_N };
+enum gw_oact { OACT_NO, OACT_YES, OACT_KEEP, OACT_DOWN, OACT_RECOVERING, OACT_GATE };
+
+/* States of an order, and what can happen to it. The table is in orders.c. */
+enum gw_st { ST_FREE, ST_QUEUED, ST_SENT, ST_NEW, ST_PARTIAL, ST_SUSPENDED, ST_STOPPED, ST_CALCULATED, ST_FILLED, ST_CANCELED, ST_REJECTED, ST_EXPIRED, ST_DONE, ST_DENIED, ST_N };
+enum gw_evt {
+  EVT_ACCEPT, EVT_SEND, EVT_VOID, EVT_DENY, EVT_PENDING_NEW, EVT_NEW, EVT_TRADE, EVT_FILL, EVT_CANCELED, EVT_REPLACED, EVT_REJECTED, EVT_EXPIRED,
+  EVT_DONE, EVT_SUSPENDED, EVT_STOPPED, EVT_CALCULATED, EVT_PENDING_CANCEL, EVT_PENDING_REPLACE, EVT_RESTATED, EVT_BUST, EVT_CORRECT, EVT_STATUS, EVT_CXL_REJECT, EVT_N
+};
+
+/* What a decision is. */
+enum gw_what { DEC_NONE, DEC_ACCEPT, DEC_DENY, DEC_CANCEL, DEC_CANCEL_QUEUED, DEC_CANCEL_REJECT, DEC_REPLACE, DEC_REPLACE_QUEUED, DEC_REPORT, DEC_ORPHAN, DEC_STATUS, DEC_VERDICT, DEC_MASS };
+
+/* One remembered number of a connection. */
+typedef struct gw_num { uint64_t lsn, end; uint32_t slot, gen; uint8_t what, filled, resent, pad_[5]; } gw_num;
+
+/* A connection: one record, one owner of numbers. All of it is state. */
+typedef struct gw_conn {
+  uint8_t family, role, rx, tx, logged_on, closing, bell_barrier, pad0_;
+  uint16_t strategy, venue;
+  uint32_t epoch, state_gen, facts;
+  uint64_t rx_next, tx_next, through, token_next, watermark, token_mark;
+  int64_t last_rx_ns, last_tx_ns, hb_ns, silence_ns, close_at_ns, attached_ns;
+  int64_t probe_ns, ask_ns;              /* when we asked: test request unanswered since, missing range asked since */
+  uint64_t probe_id;
+  uint64_t ctl_last, ctl_done;           /* messages for control: newest, newest done */
+  uint64_t rr_from, rr_to;               /* a resend request to answer: 0 = none */
+  uint64_t ask_from;                     /* a missing range to ask for: 0 = none */
+  uint64_t stream_len, stream_sent;      /* strategy: reports ever, reports sent */
+  uint64_t rx_count, tx_count, dropped;
+  uint64_t last_id;                      /* strategy on the order API: last id used */
+  uint64_t sent_end;                     /* bytes handed to this epoch's socket, and bound to it */
+  uint64_t bound_end;
+  int64_t pace_ns, pace_tokens;          /* venue pacing: bucket in millionths of a message */
+  uint32_t answer_len, sendq_len, sendq_n, queued, open_orders, in_doubt;
+  uint32_t q_new[2], q_replace[2], q_cancel[2], q_status[2];   /* heads and tails of slot lists */
+  uint8_t answer[128];                   /* TestReqID to answer */
+  uint8_t sendq[GW_CONN_SEND];           /* session messages that wait: u32 len, u32 type, u64 seq, u64 flags, TLV */
+} gw_conn;
+
+/* An order's slot. */
+typedef struct gw_slot {
+  gw_order order;                        /* as accepted, in the instrument's exponents */
+  uint64_t key, rpl_key;                 /* client keys in by_client */
+  uint64_t token, rpl_token, cxl_token;  /* venue ids: last accepted (or sent), pending replace, cancel */
+  uint64_t out_seq, rpl_seq, cxl_seq, order_no;
+  uint64_t wait_lsn;                     /* the record that accepted what waits: durable first, where the level says so */
+  int64_t cum_qty, leaves_qty, queued_ns;
+  int64_t value_hi, value_lo;            /* sum of price * quantity of the fills, 128 bits */
+  int64_t rpl_price, rpl_stop, rpl_qty;
+  uint64_t rpl_num;
+  uint32_t gen, strategy, account, instrument;
+  uint32_t kill_gen[GW_SCOPES], rpl_kill_gen[GW_SCOPES];
+  uint16_t venue, conn_s, conn_v, due;   /* due: a verdict to be given, a reason; 0 none */
+  uint8_t state, in_doubt, cancel_wanted, cancel_sent, rpl_state, status_wanted, in_queue, seen_since;
+  uint32_t next, prev, due_next, out_epoch;
+  char rpl_cl_ord_id[24], cxl_cl_ord_id[24];
+  uint64_t cxl_num;
+} gw_slot;
+enum { RPL_NONE, RPL_QUEUED, RPL_SENT };
+enum { Q_NONE, Q_NEW, Q_REPLACE, Q_CANCEL, Q_STATUS };
+
+/* key -> slot, open addressing, removal by shifting back. */
+typedef struct gw_index { uint32_t mask, count; } gw_index;
+typedef struct gw_pair { uint64_t key; uint32_t slot, gen; } gw_pair;
+/* The last n keys ever seen. */
+typedef struct gw_seen { uint32_t mask, count, head, pad_; } gw_seen;
+
+typedef struct gw_kill { uint64_t word; uint32_t entity; uint8_t scope, pad_[3]; } gw_kill;   /* what the lane knows of one latch slot */
+
+/* The state. */
+typedef struct gw_core {
+  uint64_t lsn, now;                     /* of the last record applied */
+  uint64_t accept_no, durable;
+  uint64_t n_orders, n_denied, n_acks, n_fills, n_cancels, n_rejects, n_orphans, n_odd, n_garbled, n_dropped, n_in, n_out, n_commands;
+  uint32_t epoch, digest, limits_version, open_orders, in_doubt, due_count;
+  uint32_t free_head, free_tail, free_count, due_head, due_tail;
+  uint8_t started, stopping, stopped, journal_failed, pad_[4];
+  uint32_t stop_cancels, facts;
+  uint64_t ctl_last;
+  gw_kill kills[GW_LATCH_WORDS];
+  gw_index by_client, by_token;
+  gw_seen seen;
+} gw_core;
+
+/* The rim's side of a connection. */
+typedef struct gw_wire {
+  uint32_t rlen, roff, wlen, woff, held;  /* held: bytes of the frame at the front that control has to answer first */
+  uint8_t closed, bell, ended, held_cls, unwatched, blocked, pad_[2];
+  int64_t error, credit;
+  uint64_t sent, held_seq, held_expected; /* sent: bytes handed over in this epoch */
+} gw_wire;
+
+/* Where a record is being written. */
+typedef struct gw_pen { uint8_t *at; uint32_t room; uint8_t live, pad_[3]; } gw_pen;
+
+struct gw_lane {
+  gw_sizes sizes;
+  uint8_t *base;
+  size_t size;
+  gw_ring *ring;
+  gw_latch_file *latch;                  /* NULL: unreadable, everything is dropped */
+  uint64_t latch_salt;
+  const gw_rim *rim;
+  gw_core *core;
+  gw_conn *conns;
+  gw_slot *slots;
+  gw_pair *client_pairs, *token_pairs;
+  uint64_t *seen_keys, *seen_ring;
+  gw_num *nums;                          /* conns x GW_NUMS */
+  uint64_t *streams;                     /* conns x sizes.stream: lsn of each report */
+  uint8_t *paused;                       /* (scope, entity): no new orders */
+  uint32_t *instrument_index, *kill_of;  /* hash of symbols; (scope, entity) -> latch slot */
+  gw_risk *risk;
+  gw_risk_sizes risk_sizes;
+  uint8_t *limits[2];                    /* the table in force, and room for the next */
+  size_t limits_len;
+  uint32_t limits_at, pad1_;
+  gw_instrument *instruments;
+  gw_listing *listings;
+  gw_account *accounts;
+  gw_strategy *strategies;
+  char (*venues)[16];
+  uint16_t *venue_conn;
+  gw_conn_cfg *cfg;
+  gw_fix_head *heads;
+  gw_values *values;                     /* what a binary layout takes from the session: mpid and its like */
+  gw_value *value_store;
+  gw_secret *secrets;
+  gw_wire *wires;
+  uint8_t *rx_buf, *tx_buf;
+  gw_cmd *cmds;
+  gw_ev *evs;
+  uint64_t cmd_head, cmd_tail, ev_head, ev_tail;
+  uint64_t events_posted;
+  int64_t next_timer;
+  uint32_t instrument_mask, first_door, n_instruments, n_listings, n_accounts, n_strategies, n_venues, n_conns, n_secrets;
+  uint32_t kill_base[GW_SCOPES], kill_count[GW_SCOPES];
+  uint8_t step_first, wants_durable, pad_[6];
+  uint64_t dirty[GW_CONNS_MAX / 64];     /* connections that may have something to send; a hint, not state */
+  uint64_t unread[GW_CONNS_MAX / 64];    /* whole or part frames lie in the buffer */
+  uint64_t belled[GW_CONNS_MAX / 64];    /* something for control */
+  const gw_rec_out *hint;                /* decided again: the record as it was, for what only the world knew */
+  gw_fix_msg fm;                         /* the frame at hand, scanned */
+  gw_report scr;                         /* and decoded; scr_lsn says of which record */
+  uint64_t scr_lsn;
+  gw_report outr;                        /* the record being encoded */
+  gw_breach breaches[GW_RISK_BREACH_MAX];
+  uint8_t clear[GW_FRAME_MAX];           /* a frame with its secrets, whose record has them masked */
+};
+
+/* An inbound message, classed. */
+typedef struct gw_inmsg {
+  uint8_t cls, biz, poss_dup, pad0_;     /* biz: gw_order.kind or report kind */
+  uint16_t off, n;
+  uint64_t seq, a, b;
+} gw_inmsg;
+
+/* orders.c */
+void gw_dec_request(gw_lane *l, uint32_t conn, gw_dec *d);
+void gw_dec_report(gw_lane *l, uint32_t conn, gw_dec *d);
+void gw_dec_refused(gw_lane *l, uint32_t conn, uint64_t ref_seq, gw_dec *d);
+void gw_dec_verdict(gw_lane *l, uint32_t slot, uint16_t reason, gw_dec *d);
+void gw_apply_dec(gw_lane *l, const gw_rec *h, const gw_dec *d, const uint8_t *frame, uint32_t n, uint32_t conn, uint32_t sub);
+uint64_t gw_hash_text(const char *p, size_t n);
+uint32_t gw_entity(const gw_lane *l, uint32_t scope, const char *name, uint32_t n);
+void gw_order_sent(gw_lane *l, const gw_rec_out *r);
+void gw_order_void(gw_lane *l, uint32_t slot, uint32_t gen, uint8_t what);
+void gw_order_doubt(gw_lane *l, uint32_t slot);
+void gw_order_due(gw_lane *l, uint32_t slot, uint16_t reason);
+void gw_order_want_cancel(gw_lane *l, uint32_t slot, uint16_t reason);
+void gw_scope_name(const gw_lane *l, uint32_t scope, uint32_t entity, char *out);
+const gw_listing *gw_listing_of(const gw_lane *l, const gw_slot *s);
+void gw_told_report(gw_lane *l, const gw_told *t, const gw_rec *h, const gw_breach *breaches, uint32_t n, gw_report *out);
+void gw_orders_init(gw_lane *l);
+uint32_t gw_map_find(const gw_index *m, const gw_pair *p, uint64_t key);
+char gw_ord_status(const gw_slot *s);
+void gw_unqueue(gw_lane *l, uint32_t slot);
+void gw_deny_queued(gw_lane *l, uint32_t conn, uint16_t reason);
+
+/* conn.c: what came, classed; what the tables say */
+int gw_frame_in(gw_lane *l, uint32_t conn, const uint8_t *p, uint32_t n);
+void gw_class_in(gw_lane *l, uint32_t conn, const uint8_t *p, uint32_t n, gw_inmsg *m);
+void gw_decode_again(gw_lane *l, uint32_t conn, const uint8_t *p, uint32_t n);
+void gw_apply_session(gw_lane *l, uint32_t conn, const gw_rec_in *r, const uint8_t *frame);
+void gw_tighten_rx(gw_lane *l, uint32_t conn, uint8_t rx);
+void gw_tighten_tx(gw_lane *l, uint32_t conn, uint8_t tx, uint16_t reason);
+void gw_conn_closed(gw_lane *l, uint32_t conn);
+
+/* out.c: the next frame of a connection, late bound */
+int gw_decide_out(gw_lane *l, uint32_t conn, gw_pen *pen);
+int gw_decide_verdict(gw_lane *l, uint32_t slot, gw_pen *pen);
+void gw_apply_out(gw_lane *l, const gw_rec_out *r);
+
+/* gate.c */
+int gw_gate(const gw_lane *l, const gw_slot *s, const uint32_t *kill_gen, uint16_t *reason);
+int gw_kill_of(const gw_lane *l, uint32_t scope, uint32_t entity, uint32_t *gen);
+void gw_kill_gens(const gw_lane *l, const uint32_t *entity, uint32_t *gens);
+void gw_apply_latch(gw_lane *l, const gw_rec_latch *r);
+void gw_sweep(gw_lane *l, uint32_t scope, uint32_t entity, uint16_t reason);
+
+/* cmd.c */
+void gw_apply_cmd(gw_lane *l, const gw_rec_cmd *r);
+int gw_decide_cmd(gw_lane *l, const gw_cmd *cmd, gw_pen *pen);
+void gw_cmd_of_record(const gw_rec_cmd *r, gw_cmd *cmd);
+int gw_commands(gw_lane *l);
+
+/* mask.c */
+void gw_mask_sent(gw_lane *l, uint32_t conn, uint8_t *frame, uint32_t n);
+int gw_mask_frame(gw_lane *l, uint32_t conn, uint8_t *frame, uint32_t n);
+
+/* lane.c */
+void *gw_pen_begin(gw_lane *l, gw_pen *pen, uint8_t kind, uint32_t conn, uint32_t max);
+void gw_pen_end(gw_lane *l, gw_pen *pen, void *rec, uint32_t len);
+
+static inline void gw_dirty(gw_lane *l, uint32_t conn) { l->dirty[conn / 64] |= 1ull << (conn % 64); }
+static inline void gw_belled(gw_lane *l, uint32_t conn) { l->belled[conn / 64] |= 1ull << (conn % 64); }
+static inline gw_slot *gw_slot_of(gw_lane *l, uint32_t slot, uint32_t gen) {
+  gw_slot *s = slot < l->sizes.orders ? &l->slots[slot] : NULL;
+  return s && s->gen == gen && s->state != ST_FREE ? s : NULL;
+}
+static inline int gw_is_final(uint8_t st) { return st >= ST_FILLED; }
+static inline uint64_t gw_pad8(uint64_t n) { return (n + 7u) & ~(uint64_t)7u; }
+static inline gw_num *gw_num_at(gw_lane *l, uint32_t conn, uint64_t seq) { return &l->nums[(size_t)conn * GW_NUMS + (seq & (GW_NUMS - 1))]; }
+static inline uint8_t *gw_rx(gw_lane *l, uint32_t conn) { return l->rx_buf + (size_t)conn * l->sizes.rx; }
+static inline uint8_t *gw_tx(gw_lane *l, uint32_t conn) { return l->tx_buf + (size_t)conn * l->sizes.tx; }
+static inline uint64_t gw_mix(uint64_t x) { x ^= x >> 33; x *= 0xff51afd7ed558ccdull; x ^= x >> 33; x *= 0xc4ceb9fe1a85ec53ull; return x ^ (x >> 33); }
+#endif

@@ -1,0 +1,63 @@
+/* gate.c: the kill switch as the lane sees it: what each latch slot covers, the last look before an order leaves, the sweep. */
+#include "core.h"
+
+/* The latch slot that covers (scope, entity), as an index into core->kills; NONE32 if there is none. The firm's is always slot 0. */
+static uint32_t *kill_slot(const gw_lane *l, uint32_t scope, uint32_t entity) {
+  if (entity >= l->kill_count[scope]) return NULL;
+  return &l->kill_of[l->kill_base[scope] + entity];
+}
+/* 1 if the scope is dropped; *gen: the generation of its last engage, 0 where it has no slot. */
+int gw_kill_of(const gw_lane *l, uint32_t scope, uint32_t entity, uint32_t *gen) {
+  const uint32_t *slot = kill_slot(l, scope, entity);
+  *gen = 0;
+  if (!slot || *slot == NONE32) return 0;
+  uint64_t word = l->core->kills[*slot].word;
+  *gen = gw_latch_generation(word);
+  return gw_latch_dropped(word, l->latch_salt, *slot);
+}
+void gw_kill_gens(const gw_lane *l, const uint32_t *entity, uint32_t *gens) {
+  for (uint32_t k = 0; k < GW_SCOPES; k++) gw_kill_of(l, k, entity[k], &gens[k]);
+}
+/* The last look: 1 if nothing that covers the order is dropped, and none was engaged since the order was accepted (R5b). */
+int gw_gate(const gw_lane *l, const gw_slot *s, const uint32_t *kill_gen, uint16_t *reason) {
+  uint32_t entity[GW_SCOPES] = { 0, s->venue, s->account, s->strategy, s->instrument }, gen;
+  for (uint32_t k = 0; k < GW_SCOPES; k++)
+    if (gw_kill_of(l, k, entity[k], &gen) || gen != kill_gen[k]) { *reason = GW_REASON_KILLED; return 0; }
+  return 1;
+}
+static int covers(uint32_t scope, uint32_t entity, const gw_slot *s) {
+  switch (scope) {
+    case GW_SCOPE_FIRM: return 1;
+    case GW_SCOPE_VENUE: return s->venue == entity;
+    case GW_SCOPE_ACCOUNT: return s->account == entity;
+    case GW_SCOPE_STRATEGY: return s->strategy == entity;
+    default: return s->instrument == entity;
+  }
+}
+/* Cancel what a scope covers: queued orders are denied at once, sent ones have their cancel wanted until they are final. */
+void gw_sweep(gw_lane *l, uint32_t scope, uint32_t entity, uint16_t reason) {
+  for (uint32_t i = 0; i < l->sizes.orders; i++) {
+    gw_slot *s = &l->slots[i];
+    if (s->state == ST_FREE || gw_is_final(s->state) || !covers(scope, entity, s)) continue;
+    if (s->rpl_state == RPL_QUEUED) gw_order_due(l, i, reason);
+    gw_order_want_cancel(l, i, reason);
+  }
+}
+/* A word changed. A new generation, or a word that reads as dropped, denies and sweeps, even if the word is open again. */
+void gw_apply_latch(gw_lane *l, const gw_rec_latch *r) {
+  gw_core *c = l->core;
+  if (r->slot >= GW_LATCH_WORDS) return;
+  gw_kill *k = &c->kills[r->slot];
+  uint32_t *of = kill_slot(l, k->scope, k->entity), before = gw_latch_generation(k->word);
+  int same = k->scope == r->scope && k->entity == r->entity;
+  if (!same && of && *of == r->slot && r->slot != GW_LATCH_FIRM) *of = NONE32;
+  k->word = r->word;
+  k->scope = r->scope;
+  k->entity = r->entity;
+  of = kill_slot(l, k->scope, k->entity);
+  if (of) *of = r->slot;
+  c->facts |= GW_FACT_LATCH;
+  gw_belled(l, 0);
+  if (r->scope == NONE8) return;   /* names nothing that this gateway has */
+  if (gw_latch_dropped(r->word, l->latch_salt, r->slot) || !same || gw_latch_generation(r->word) != before) gw_sweep(l, r->scope, r->entity, GW_REASON_KILLED);
+}

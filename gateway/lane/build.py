@@ -1,0 +1,52 @@
+"""Builds gateway.lane._lane: the data plane as one extension, declared by its own public headers."""
+
+from cffi import FFI
+
+from gateway.native import cdef
+
+HEADERS = (
+    "csrc/fault.h",
+    "csrc/records.h",
+    "csrc/journal.h",
+    "csrc/risk.h",
+    "csrc/fix.h",
+    "csrc/layout.h",
+    "csrc/jrec.h",
+    "csrc/lane.h",
+    "csrc/memrim.h",
+    "csrc/writer.h",
+    "csrc/rim_journal.h",
+    "csrc/rim.h",
+)
+SOURCES = (
+    "csrc/fix.c",
+    "csrc/fix_write.c",
+    "csrc/cmd.c",
+    "csrc/view.c",
+    "csrc/mask.c",
+    "csrc/fix_dialect.c",
+    "csrc/layout.c",
+    "csrc/journal.c",
+    "csrc/risk.c",
+    "csrc/orders.c",
+    "csrc/conn.c",
+    "csrc/out.c",
+    "csrc/gate.c",
+    "csrc/lane.c",
+    "csrc/memrim.c",
+    "csrc/rim.c",
+    "csrc/writer.c",
+    "csrc/rim_journal.c",
+)
+
+lane = FFI()
+lane.cdef(cdef(*HEADERS))
+lane.set_source(
+    "gateway.lane._lane",
+    "\n".join(f'#include "{header.removeprefix("csrc/")}"' for header in HEADERS),
+    sources=list(SOURCES),
+    include_dirs=["csrc"],
+    extra_compile_args=["-std=c11", "-D_GNU_SOURCE", "-O2"],
+    libraries=["pthread"],
+    py_limited_api=True,
+)
