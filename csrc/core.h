@@ -188,27 +188,53 @@ typedef struct gw_inmsg {
   uint64_t seq, a, b;
 } gw_inmsg;
 
-/* orders.c */
+/* index.c */
+uint32_t gw_index_find(const gw_index *m, const gw_pair *p, uint64_t key);
+void gw_index_put(gw_index *m, gw_pair *p, uint64_t key, uint32_t slot, uint32_t gen);
+void gw_index_drop(gw_index *m, gw_pair *p, uint64_t key, uint32_t slot);
+uint32_t gw_seen_find(const gw_lane *l, uint64_t key);
+void gw_seen_put(gw_lane *l, uint64_t key);
+uint64_t gw_hash_text(const char *p, size_t n);
+uint64_t gw_client_key(const gw_lane *l, uint32_t conn, uint64_t num, const char *text);
+uint64_t gw_token_key(uint32_t conn, uint64_t token);
+
+/* told.c */
+void gw_scope_name(const gw_lane *l, uint32_t scope, uint32_t entity, char *out);
+uint32_t gw_entity(const gw_lane *l, uint32_t scope, const char *name, uint32_t n);
+__int128 gw_filled_value(const gw_slot *s);
+void gw_told_order(const gw_slot *s, gw_told *t);
+void gw_told_avg(const gw_slot *s, gw_told *t, int64_t last_px, int64_t last_qty);
+void gw_told_report(gw_lane *l, const gw_told *t, const gw_rec *h, const gw_breach *breaches, uint32_t n, gw_report *out);
+
+/* request.c */
+uint32_t gw_find_instrument(const gw_lane *l, const char *symbol);
+const gw_listing *gw_find_listing(const gw_lane *l, uint32_t instrument, uint32_t venue);
+const gw_listing *gw_listing_of(const gw_lane *l, const gw_slot *s);
+uint16_t gw_convert(const gw_instrument *in, gw_order *o);
+int gw_rescale_lossy(int64_t v, int from, int to, int64_t *out);
+void gw_delta_of(const gw_lane *l, const gw_dec *d, uint8_t kind, gw_risk_delta *x);
+void gw_deny(gw_dec *d, uint16_t reason, const gw_lane *l);
+void gw_refuse(gw_dec *d, uint16_t reason, char response_to);
 void gw_dec_request(gw_lane *l, uint32_t conn, gw_dec *d);
+
+/* report.c */
 void gw_dec_report(gw_lane *l, uint32_t conn, gw_dec *d);
 void gw_dec_refused(gw_lane *l, uint32_t conn, uint64_t ref_seq, gw_dec *d);
 void gw_dec_verdict(gw_lane *l, uint32_t slot, uint16_t reason, gw_dec *d);
-void gw_apply_dec(gw_lane *l, const gw_rec *h, const gw_dec *d, const uint8_t *frame, uint32_t n, uint32_t conn, uint32_t sub);
-uint64_t gw_hash_text(const char *p, size_t n);
-uint32_t gw_entity(const gw_lane *l, uint32_t scope, const char *name, uint32_t n);
+
+/* orders.c */
+extern const uint8_t gw_order_table[ST_N][EVT_N];
+extern const char gw_status_of[ST_N];
+char gw_ord_status(const gw_slot *s);
+void gw_orders_init(gw_lane *l);
+void gw_unqueue(gw_lane *l, uint32_t slot);
+void gw_deny_queued(gw_lane *l, uint32_t conn, uint16_t reason);
 void gw_order_sent(gw_lane *l, const gw_rec_out *r);
 void gw_order_void(gw_lane *l, uint32_t slot, uint32_t gen, uint8_t what);
 void gw_order_doubt(gw_lane *l, uint32_t slot);
 void gw_order_due(gw_lane *l, uint32_t slot, uint16_t reason);
 void gw_order_want_cancel(gw_lane *l, uint32_t slot, uint16_t reason);
-void gw_scope_name(const gw_lane *l, uint32_t scope, uint32_t entity, char *out);
-const gw_listing *gw_listing_of(const gw_lane *l, const gw_slot *s);
-void gw_told_report(gw_lane *l, const gw_told *t, const gw_rec *h, const gw_breach *breaches, uint32_t n, gw_report *out);
-void gw_orders_init(gw_lane *l);
-uint32_t gw_map_find(const gw_index *m, const gw_pair *p, uint64_t key);
-char gw_ord_status(const gw_slot *s);
-void gw_unqueue(gw_lane *l, uint32_t slot);
-void gw_deny_queued(gw_lane *l, uint32_t conn, uint16_t reason);
+void gw_apply_dec(gw_lane *l, const gw_rec *h, const gw_dec *d, const uint8_t *frame, uint32_t n, uint32_t conn, uint32_t sub);
 
 /* conn.c: what came, classed; what the tables say */
 int gw_frame_in(gw_lane *l, uint32_t conn, const uint8_t *p, uint32_t n);

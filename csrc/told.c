@@ -1,0 +1,147 @@
+/* told.c: what a strategy is told about an order, and the report record made of it. */
+#include "core.h"
+#include "reasons.h"
+
+void gw_told_order(const gw_slot *s, gw_told *t) {
+  t->cl_ord_num = s->order.cl_ord_num;
+  t->order_no = s->order_no;
+  t->price = s->order.price;
+  t->stop_px = s->order.stop_px;
+  t->order_qty = s->order.order_qty;
+  t->cum_qty = s->cum_qty;
+  t->leaves_qty = s->leaves_qty;
+  t->instrument = s->instrument;
+  t->account = (uint16_t)s->account;
+  t->venue = s->venue;
+  t->stream = s->conn_s;
+  t->kind = '8';
+  t->side = s->order.side;
+  t->ord_type = s->order.ord_type;
+  t->time_in_force = s->order.time_in_force;
+  t->px_exp = s->order.px_exp;
+  t->qty_exp = s->order.qty_exp;
+  t->ord_status = gw_ord_status(s);
+  t->flags = s->in_doubt ? TOLD_IN_DOUBT : 0;
+  memcpy(t->cl_ord_id, s->order.cl_ord_id, 24);
+}
+__int128 gw_filled_value(const gw_slot *s) { return (__int128)s->value_hi * ((__int128)1 << 64) + (__int128)(uint64_t)s->value_lo; }
+/* Average price: the sum of the fills over their quantity, four more digits than the instrument's prices, rounded half up. */
+void gw_told_avg(const gw_slot *s, gw_told *t, int64_t last_px, int64_t last_qty) {
+  __int128 value = gw_filled_value(s);
+  value += (__int128)last_px * last_qty;
+  t->avg_px_exp = t->px_exp;
+  t->avg_px = 0;
+  if (t->cum_qty <= 0) return;
+  __int128 scaled = value * 10000, q = (scaled + t->cum_qty / 2) / t->cum_qty;
+  t->avg_px_exp = (int8_t)(t->px_exp - 4);
+  if (q > INT64_MAX || q < INT64_MIN) { q = value / t->cum_qty; t->avg_px_exp = t->px_exp; }
+  t->avg_px = (int64_t)q;
+}
+/* A record for the strategy: what was decided, and the venue's own texts if its frame is the one in l->scr. */
+void gw_told_report(gw_lane *l, const gw_told *t, const gw_rec *h, const gw_breach *b, uint32_t n, gw_report *r) {
+  memset(r, 0, sizeof *r);
+  gw_order *o = &r->order;
+  o->kind = t->kind;
+  o->side = t->side;
+  o->ord_type = t->ord_type;
+  o->time_in_force = t->time_in_force;
+  o->cl_ord_num = t->cl_ord_num;
+  o->orig_cl_ord_num = t->orig_cl_ord_num;
+  o->order_qty = t->order_qty;
+  o->price = t->price;
+  o->stop_px = t->stop_px;
+  o->px_exp = t->px_exp;
+  o->qty_exp = t->qty_exp;
+  o->transact_time = (int64_t)h->t_ns;
+  memcpy(o->cl_ord_id, t->cl_ord_id, 24);
+  memcpy(o->orig_cl_ord_id, t->orig_cl_ord_id, 24);
+  o->has = 1ull << GW_HAS_KIND | 1ull << GW_HAS_CL_ORD_NUM | 1ull << GW_HAS_PX_EXP | 1ull << GW_HAS_QTY_EXP | 1ull << GW_HAS_TRANSACT_TIME;
+#define SET(bit, cond) do { if (cond) o->has |= 1ull << (bit); } while (0)
+  SET(GW_HAS_SIDE, t->side);
+  SET(GW_HAS_ORD_TYPE, t->ord_type);
+  SET(GW_HAS_TIME_IN_FORCE, t->time_in_force);
+  SET(GW_HAS_ORDER_QTY, t->order_qty);
+  SET(GW_HAS_PRICE, t->price && t->ord_type != '1' && t->ord_type != '3');
+  SET(GW_HAS_STOP_PX, t->stop_px);
+  SET(GW_HAS_CL_ORD_ID, t->cl_ord_id[0]);
+  SET(GW_HAS_ORIG_CL_ORD_ID, t->orig_cl_ord_id[0]);
+  SET(GW_HAS_ORIG_CL_ORD_NUM, t->orig_cl_ord_num);
+  if (t->instrument && t->instrument < l->n_instruments) { memcpy(o->symbol, l->instruments[t->instrument].symbol, 16); SET(GW_HAS_SYMBOL, 1); }
+  if (t->account && t->account < l->n_accounts) { memcpy(o->account, l->accounts[t->account].name, 16); SET(GW_HAS_ACCOUNT, 1); }
+  if (t->venue && t->venue < l->n_venues) { memcpy(o->venue, l->venues[t->venue], 16); SET(GW_HAS_VENUE, 1); }
+#undef SET
+  r->last_px = t->last_px;
+  r->last_qty = t->last_qty;
+  r->cum_qty = t->cum_qty;
+  r->leaves_qty = t->leaves_qty;
+  r->avg_px = t->avg_px;
+  r->avg_px_exp = t->avg_px_exp;
+  r->exec_type = t->exec_type;
+  r->ord_status = t->ord_status;
+  r->reason = t->reason;
+  r->ord_rej_reason = t->ord_rej_reason;
+  r->cxl_rej_reason = t->cxl_rej_reason;
+  r->cxl_rej_response_to = t->cxl_rej_response_to;
+  r->in_doubt = t->flags & TOLD_IN_DOUBT;
+  r->lane = h->lane;
+  r->epoch = l->core->epoch;
+  r->lsn = h->lsn;
+  r->t_in_ns = h->t_ns;
+  r->has2 = 1ull << GW_HAS2_CUM_QTY | 1ull << GW_HAS2_LEAVES_QTY | 1ull << GW_HAS2_AVG_PX | 1ull << GW_HAS2_AVG_PX_EXP | 1ull << GW_HAS2_LANE |
+            1ull << GW_HAS2_EPOCH | 1ull << GW_HAS2_LSN | 1ull << GW_HAS2_T_IN_NS;
+#define SET(bit, cond) do { if (cond) r->has2 |= 1ull << (bit); } while (0)
+  SET(GW_HAS2_EXEC_TYPE, t->exec_type);
+  SET(GW_HAS2_ORD_STATUS, t->ord_status);
+  SET(GW_HAS2_LAST_QTY, t->last_qty);
+  SET(GW_HAS2_LAST_PX, t->last_qty);
+  SET(GW_HAS2_REASON, t->reason);
+  SET(GW_HAS2_IN_DOUBT, r->in_doubt);
+  SET(GW_HAS2_CXL_REJ_RESPONSE_TO, t->cxl_rej_response_to);
+  SET(GW_HAS2_CXL_REJ_REASON, t->kind == '9');
+  SET(GW_HAS2_ORD_REJ_REASON, t->exec_type == '8' || t->exec_type == 'X');
+  SET(GW_HAS2_ORDER_ID, 1);
+  SET(GW_HAS2_EXEC_ID, t->kind == '8');
+  if (t->order_no == 0) memcpy(r->order_id, "NONE", 5);
+  else gw_base36_encode(t->order_no, (uint8_t *)r->order_id);
+  /* An execution's id is the venue's; everything else is the house's own, unique by journal position. */
+  r->exec_id[0] = 'H';
+  gw_base36_encode(h->lsn, (uint8_t *)r->exec_id + 1);
+  if (l->scr_lsn == h->lsn && h->kind == GW_REC_IN) {
+    const gw_report *v = &l->scr;
+    if (v->has2 >> GW_HAS2_EXEC_ID & 1u && v->exec_id[0]) memcpy(r->exec_id, v->exec_id, 40);
+    else if (v->has2 >> GW_HAS2_MATCH_ID & 1u) { memset(r->exec_id, 0, 40); r->exec_id[0] = 'M'; gw_base36_encode(v->match_id, (uint8_t *)r->exec_id + 1); }
+    if (v->has2 >> GW_HAS2_EXEC_REF_ID & 1u) { memcpy(r->exec_ref_id, v->exec_ref_id, 40); SET(GW_HAS2_EXEC_REF_ID, 1); }
+    if (v->has2 >> GW_HAS2_TEXT & 1u) { memcpy(r->text, v->text, 64); SET(GW_HAS2_TEXT, 1); }
+    if (v->has2 >> GW_HAS2_LAST_LIQUIDITY & 1u) { r->last_liquidity = v->last_liquidity; SET(GW_HAS2_LAST_LIQUIDITY, 1); }
+    if (v->has2 >> GW_HAS2_MATCH_ID & 1u) { r->match_id = v->match_id; SET(GW_HAS2_MATCH_ID, 1); }
+  }
+  if (n) {
+    static const char level[GW_SCOPES] = { 'F', 'V', 'A', 'S', 'Y' };
+    r->level = level[b->scope % GW_SCOPES];
+    r->denied_value = b->value;
+    r->denied_limit = b->limit;
+    gw_scope_name(l, b->scope, b->entity, r->scope);
+    SET(GW_HAS2_LEVEL, 1); SET(GW_HAS2_DENIED_VALUE, 1); SET(GW_HAS2_DENIED_LIMIT, 1); SET(GW_HAS2_SCOPE, 1); SET(GW_HAS2_CONTROL, 1);
+    const char *key = gw_control_rows[b->control < GW_CONTROLS ? b->control : 0].key;
+    memcpy(r->control, key, strnlen(key, sizeof r->control));
+    char text[96];
+    int len = gw_breach_text(b, r->scope, text, sizeof text);
+    for (uint32_t i = 1; i < n && len > 0 && len < 64; i++) {   /* every breach is named, as far as the text has room */
+      char scope[24] = { 0 }, more[96];
+      gw_scope_name(l, b[i].scope, b[i].entity, scope);
+      int m = gw_breach_text(&b[i], scope, more, sizeof more);
+      if (len + 2 + m >= (int)sizeof text) break;
+      memcpy(text + len, "; ", 2);
+      memcpy(text + len + 2, more, (size_t)m);
+      len += 2 + m;
+    }
+    memcpy(r->text, text, (size_t)(len < 64 ? len : 64));
+    SET(GW_HAS2_TEXT, 1);
+  } else if (t->reason && !(r->has2 >> GW_HAS2_TEXT & 1u)) {
+    const char *why = t->reason < GW_REASONS ? gw_reason_texts[t->reason] : gw_reason_texts[GW_REASON_OTHER];
+    memcpy(r->text, why, strnlen(why, 64));
+    SET(GW_HAS2_TEXT, 1);
+  }
+#undef SET
+}
+
