@@ -15,6 +15,7 @@ from simulators.faults import NO_FAULTS, Faults, Wire
 from simulators.market import Happening, Market
 
 LOGIN_TIMEOUT_NS = 30 * SECOND  # for a connection that has not said who it is
+OUT_MAX = 16 << 20  # unsent bytes of a client that does not read; a day's replay is smaller
 FIRST_MAX = 4096  # bytes that a first message may have
 
 
@@ -79,6 +80,8 @@ class Connection:
             data = bytes(self._first)
         self.rim.feed(data, now_ns)
         self._venue.collect(self.owner, self.rim, now_ns)
+        if self.rim.out_bytes > OUT_MAX:
+            self.refused = True
 
     def take_out(self, now_ns: int) -> bytes:
         """Bytes to send now."""

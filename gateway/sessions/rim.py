@@ -108,6 +108,11 @@ class Rim(ABC):
     def submit(self, type: str, fields: Fields, now_ns: int) -> bool:
         """One business message to send. False: it may not leave now, and is not kept (SEAM T2)."""
 
+    @property
+    def out_bytes(self) -> int:
+        """What waits to be taken; a peer that never reads lets it grow, and its owner must end that."""
+        return len(self._out)
+
     def take_out(self) -> bytes:
         out = bytes(self._out)
         self._out.clear()
