@@ -8,6 +8,7 @@ import errno
 import hashlib
 import mmap
 import os
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,6 +143,8 @@ class Journal:
         self._journal = journal
         self.told = told
         self._bell = bell
+        # The thread must end before its memory does, also where nobody calls stop(): the references keep it until then.
+        self._end = weakref.finalize(self, _end_thread, journal, writer, ring)
         self.ring_address = int(ffi.cast("uintptr_t", ring.pointer))
         self.writer_address = int(ffi.cast("uintptr_t", writer))
         self.journal_address = int(ffi.cast("uintptr_t", journal))
@@ -210,16 +213,22 @@ class Journal:
         lib.gw_journal_ring_bell(self._journal)
 
     def stop(self) -> None:
-        """Everything that was appended becomes durable, the thread ends. The ring stays: it is proof that nothing is missing.
+        """Everything that was appended becomes durable, the thread ends. The ring stays: it is proof that nothing is missing. Idempotent.
 
         Raises: JournalFailed if the writer failed, now or before.
         """
-        lib.gw_journal_stop(self._journal)
+        if not self._end.alive:
+            return
+        self._end()
         failure = self.failure
         os.close(self.told)
         os.close(self._bell)
         if failure is not None:
             raise failure
+
+
+def _end_thread(journal: object, *memory: object) -> None:
+    lib.gw_journal_stop(journal)
 
 
 def _new_ring_file(state_dir: Path, found: Found, config: JournalConfig, journal_id: bytes, salt: int) -> RingMemory:

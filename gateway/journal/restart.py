@@ -217,7 +217,10 @@ def _segments(store: Store, boot_id: bytes) -> tuple[list[Segment], str]:
 
 
 def _journal_id(store: Store, segments: list[Segment]) -> bytes:
-    return bytes(ffi.buffer(_head(store.whole(1), 1).journal_id)) if segments else b""
+    if not segments:
+        return b""
+    head = _head(store.whole(1), 1)  # held by a name: its array is a view that does not keep it alive
+    return bytes(ffi.buffer(head.journal_id))
 
 
 def _belongs(ring: RingMemory, journal_id: bytes, boot_id: bytes) -> bool:

@@ -123,6 +123,7 @@ class SimJournal:
         make_ring(found, config, journal_id, boot, salt, self.ring)
         self.writer: Any = make_writer(found, config, self.ring, epoch, b"", b"")
         self._io = ffi.new("gw_io *")
+        self.step(0)  # the first segment is there before the first record, as gw_journal_start has it
 
     @classmethod
     def fresh(cls, config: JournalConfig, *, boot: bytes, salt: int = 1, disk: SimDisk | None = None) -> "SimJournal":

@@ -23,7 +23,7 @@ def did(journal: SimJournal, now_ns: int) -> list[int]:
 def test_async_gathers_and_syncs_in_the_background() -> None:
     journal = SimJournal.fresh(config("async"), boot=BOOT)
     r = journal.ring.pointer
-    assert did(journal, 0) == [SEGMENT]
+    assert journal.done == [SEGMENT] and did(journal, 0) == []
     append(journal, 3)
     assert did(journal, 0) == [WRITE], "one write for all that is there"
     assert (r.copied_lsn, r.durable_lsn) == (3, 0)
@@ -50,7 +50,7 @@ def test_group_syncs_at_once_and_groups_form_meanwhile() -> None:
     journal = SimJournal.fresh(config("group"), boot=BOOT)
     r = journal.ring.pointer
     append(journal, 1)
-    assert [journal.step(0) for _ in range(2)] == [SEGMENT, WRITE]
+    assert journal.step(0) == WRITE
     append(journal, 4)
     assert journal.step(0) == SYNC and r.durable_lsn == 1, "the group is what was there when it began"
     assert did(journal, 0) == [WRITE, WRITE, SYNC] and r.durable_lsn == 5, "mark, the four in one write, one sync"
@@ -59,7 +59,7 @@ def test_group_syncs_at_once_and_groups_form_meanwhile() -> None:
 def test_sync_makes_each_step_durable_by_itself() -> None:
     journal = SimJournal.fresh(config("sync"), boot=BOOT)
     append(journal, 3)
-    assert did(journal, 0) == [SEGMENT, WRITE, SYNC, WRITE, WRITE, SYNC, WRITE, WRITE, SYNC]
+    assert did(journal, 0) == [WRITE, SYNC, WRITE, WRITE, SYNC, WRITE, WRITE, SYNC]
     assert journal.ring.pointer.durable_lsn == 3
 
 
@@ -223,7 +223,8 @@ def test_a_fetch_that_cannot_be_says_why() -> None:
     longest = max(range(1, 40), key=lambda lsn: len(content(lsn)))
     assert fetch(journal, longest, len(content(longest))) == lib.GW_E_SPACE
     assert fetch(journal, longest, 39) == lib.GW_E_SPACE
-    tickets = [lib.gw_fetch_ask(journal.writer, 1, ffi.new("uint8_t[]", 8), 8) for _ in range(lib.GW_FETCHES)]
+    buffer = ffi.new("uint8_t[]", 8)
+    tickets = [lib.gw_fetch_ask(journal.writer, 1, buffer, 8) for _ in range(lib.GW_FETCHES)]
     assert lib.gw_fetch_ask(journal.writer, 1, ffi.NULL, 0) == lib.GW_E_SPACE, "too many at once"
     journal.run(0)
     assert all(lib.gw_fetch_answer(journal.writer, t) == lib.GW_E_SPACE for t in tickets)
