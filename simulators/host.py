@@ -11,6 +11,7 @@ from gateway.sessions.actions import NEVER, SECOND
 from simulators.venue import Connection, Venue
 
 RECEIVE_BYTES = 65_536
+TICK_NS = 1_000_000  # the timer's shortest sleep: output that is due may wait for a client that does not read, and must not spin
 
 
 @dataclass(eq=False)
@@ -96,7 +97,7 @@ class Host:
             self._poke = trio.Event()
             self._sleeping_until_ns = self._deadline_ns()
             wait_ns = self._sleeping_until_ns - self._clock.now_ns()
-            with trio.move_on_after(math.inf if self._sleeping_until_ns == NEVER else max(wait_ns, 0) / SECOND):
+            with trio.move_on_after(math.inf if self._sleeping_until_ns == NEVER else max(wait_ns, TICK_NS) / SECOND):
                 await self._poke.wait()
             now_ns = self._clock.now_ns()
             self.venue.tick(now_ns)
@@ -104,7 +105,6 @@ class Host:
                 if link.connection.deadline_ns <= now_ns:
                     link.connection.tick(now_ns)
                 link.wake.set()
-            await trio.lowlevel.checkpoint()
 
 
 async def serve_all(hosts: Sequence[tuple[Host, str, int]], task_status: trio.TaskStatus[list[int]] = trio.TASK_STATUS_IGNORED) -> None:

@@ -107,6 +107,14 @@ def test_an_execution_is_incremental_and_at_the_resting_price() -> None:
     assert client.venue.counts()["positions"] == {"AAPL": 160}
 
 
+def test_there_is_always_an_offer_at_the_reference_price() -> None:
+    client = SoupBytes(ouch_venue(quote_qty=150))
+    for ref in range(1, 121):
+        side, px = ("S", 1_800_000) if ref % 3 == 0 else ("B", 1_872_500)
+        answer = client.say(enter(ref, side, 100, "AAPL", px))
+        assert sum(int(str(fields["qty"])) for type, fields in answer if type == "E" and fields["ref"] == ref) == 100, f"order {ref}: {answer}"
+
+
 def test_user_ref_num_rises_or_is_silently_ignored() -> None:
     client = SoupBytes(ouch_venue())
     assert some(client.say(enter(5, "B", 1, "AAPL", 1_000_000)), "ref") == [("A", 5)]
