@@ -14,6 +14,7 @@ journal.set_source(
     "".join(f'#include "{header}"\n' for header in HEADERS),
     sources=[f"csrc/{source}" for source in SOURCES],
     include_dirs=["csrc"],
+    libraries=["pthread"],
     py_limited_api=True,
 )
 
