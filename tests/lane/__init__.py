@@ -1,0 +1,1 @@
+"""Tests of the lane and of the seam."""
