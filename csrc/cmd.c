@@ -80,7 +80,7 @@ static void evidence(gw_lane *l, uint32_t conn, uint64_t kind, uint64_t n) {
     int rpl = s->rpl_state == RPL_SENT;
     uint64_t seq = s->state == ST_SENT ? s->out_seq : rpl ? s->rpl_seq : 0;
     const gw_num *x = gw_num_at(l, conn, seq);
-    if (kind == GW_EVIDENCE_NOT_ARRIVED && (seq < n || seq == 0 || x->filled || x->resent)) continue;   /* what was sent again or filled over proves nothing (R8) */
+    if (kind == GW_EVIDENCE_NOT_ARRIVED && (seq < n || seq == 0 || x->filled)) continue;   /* what was sent again or filled over proves nothing (R8) */
     if (s->state == ST_SENT) gw_order_void(l, i, s->gen, OUT_NEW);
     else if (rpl) gw_order_void(l, i, s->gen, OUT_REPLACE);
   }
@@ -177,6 +177,7 @@ static void apply_part(gw_lane *l, const gw_rec *h, const gw_sub *s, const uint8
       break;
     case GW_CMD_DONE:
       if (s->a > c->ctl_done) c->ctl_done = s->a < c->ctl_last ? s->a : c->ctl_last;
+      if (c->rx == GW_HOLD && s->a >= c->ctl_last) c->rx = c->rx_before;   /* the barrier is answered: as before, where the batch says nothing else */
       if (s->conn) c->facts &= ~(uint32_t)s->b; else core->facts &= ~(uint32_t)s->b;
       gw_belled(l, s->conn);
       break;

@@ -264,9 +264,9 @@ void gw_apply_session(gw_lane *l, uint32_t conn, const gw_rec_in *r, const uint8
     case ACT_DROP:
       c->dropped++;
       l->core->n_dropped++;
-      if (r->cls == CLS_GARBLED) { l->core->n_garbled++; if (c->role == GW_ROLE_DOOR) c->closing = 1; }
+      if (r->cls == CLS_GARBLED) { l->core->n_garbled++; if (c->role == GW_ROLE_DOOR) { c->closing = 1; gw_dirty(l, conn); } }
       break;
-    case ACT_CLOSE: c->closing = 1; break;
+    case ACT_CLOSE: c->closing = 1; gw_dirty(l, conn); break;
     case ACT_GAP:
       if (c->rx == GW_FLOW) { gw_tighten_rx(l, conn, GW_RECOVER); c->facts |= GW_FACT_GAP; gw_belled(l, conn); }
       if (c->ask_ns == 0) { c->ask_from = c->rx_next; gw_dirty(l, conn); }
@@ -274,6 +274,7 @@ void gw_apply_session(gw_lane *l, uint32_t conn, const gw_rec_in *r, const uint8
       c->dropped++;
       break;
     case ACT_BARRIER:
+      if (c->rx != GW_HOLD) c->rx_before = c->rx;
       gw_tighten_rx(l, conn, GW_HOLD);
       break;
     case ACT_LANE:

@@ -44,11 +44,11 @@ enum gw_evt {
 enum gw_what { DEC_NONE, DEC_ACCEPT, DEC_DENY, DEC_CANCEL, DEC_CANCEL_QUEUED, DEC_CANCEL_REJECT, DEC_REPLACE, DEC_REPLACE_QUEUED, DEC_REPORT, DEC_ORPHAN, DEC_STATUS, DEC_VERDICT, DEC_MASS };
 
 /* One remembered number of a connection. */
-typedef struct gw_num { uint64_t lsn, end; uint32_t slot, gen; uint8_t what, filled, resent, pad_[5]; } gw_num;
+typedef struct gw_num { uint64_t lsn, end; uint32_t slot, gen, epoch; uint8_t what, filled, pad_[2]; } gw_num;
 
 /* A connection: one record, one owner of numbers. All of it is state. */
 typedef struct gw_conn {
-  uint8_t family, role, rx, tx, logged_on, closing, bell_barrier, pad0_;
+  uint8_t family, role, rx, tx, logged_on, closing, rx_before, pad0_;
   uint16_t strategy, venue;
   uint32_t epoch, state_gen, facts;
   uint64_t rx_next, tx_next, through, token_next, watermark, token_mark;
@@ -85,6 +85,7 @@ typedef struct gw_slot {
   uint32_t kill_gen[GW_SCOPES], rpl_kill_gen[GW_SCOPES];
   uint16_t venue, conn_s, conn_v, due;   /* due: a verdict to be given, a reason; 0 none */
   uint8_t state, in_doubt, cancel_wanted, cancel_sent, rpl_state, status_wanted, in_queue, seen_since;
+  uint8_t swept, cxl_refused, cxl_tries, pad_[5];   /* a cancel of the house's own is asked again when the venue refuses it */
   uint32_t next, prev, due_next, out_epoch;
   char rpl_cl_ord_id[24], cxl_cl_ord_id[24];
   uint64_t cxl_num;
@@ -98,7 +99,7 @@ typedef struct gw_pair { uint64_t key; uint32_t slot, gen; } gw_pair;
 /* The last n keys ever seen. */
 typedef struct gw_seen { uint32_t mask, count, head, pad_; } gw_seen;
 
-typedef struct gw_kill { uint64_t word; uint32_t entity; uint8_t scope, pad_[3]; } gw_kill;   /* what the lane knows of one latch slot */
+typedef struct gw_kill { uint64_t word; uint32_t entity; uint8_t scope, dropped, pad_[2]; } gw_kill;   /* what the lane knows of one latch slot */
 
 /* The state. */
 typedef struct gw_core {

@@ -13,7 +13,7 @@ int gw_kill_of(const gw_lane *l, uint32_t scope, uint32_t entity, uint32_t *gen)
   if (!slot || *slot == NONE32) return 0;
   uint64_t word = l->core->kills[*slot].word;
   *gen = gw_latch_generation(word);
-  return gw_latch_dropped(word, l->latch_salt, *slot);
+  return l->core->kills[*slot].dropped;
 }
 void gw_kill_gens(const gw_lane *l, const uint32_t *entity, uint32_t *gens) {
   for (uint32_t k = 0; k < GW_SCOPES; k++) gw_kill_of(l, k, entity[k], &gens[k]);
@@ -52,6 +52,7 @@ void gw_apply_latch(gw_lane *l, const gw_rec_latch *r) {
   int same = k->scope == r->scope && k->entity == r->entity;
   if (!same && of && *of == r->slot && r->slot != GW_LATCH_FIRM) *of = NONE32;
   k->word = r->word;
+  k->dropped = r->dropped;
   k->scope = r->scope;
   k->entity = r->entity;
   of = kill_slot(l, k->scope, k->entity);
@@ -59,5 +60,5 @@ void gw_apply_latch(gw_lane *l, const gw_rec_latch *r) {
   c->facts |= GW_FACT_LATCH;
   gw_belled(l, 0);
   if (r->scope == NONE8) return;   /* names nothing that this gateway has */
-  if (gw_latch_dropped(r->word, l->latch_salt, r->slot) || !same || gw_latch_generation(r->word) != before) gw_sweep(l, r->scope, r->entity, GW_REASON_KILLED);
+  if (r->dropped || !same || gw_latch_generation(r->word) != before) gw_sweep(l, r->scope, r->entity, GW_REASON_KILLED);
 }

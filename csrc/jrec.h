@@ -76,7 +76,7 @@ typedef struct gw_rec_io { gw_rec h; uint8_t what, pad_[7]; int64_t error; uint6
 #define GW_IO_ATTACHED 1
 #define GW_IO_CLOSED 2
 #define GW_IO_SILENT 3
-typedef struct gw_rec_latch { gw_rec h; uint32_t slot; uint8_t at_gate, scope, pad_[2]; uint32_t entity, pad2_; uint64_t word; char name[32]; } gw_rec_latch;
+typedef struct gw_rec_latch { gw_rec h; uint32_t slot; uint8_t at_gate, scope, dropped, pad_; uint32_t entity, pad2_; uint64_t word; char name[32]; } gw_rec_latch;
 typedef struct gw_rec_num { gw_rec h; uint32_t kind, pad_; uint64_t value; } gw_rec_num;   /* DURABLE, WATERMARK, CLOCK, VOID */
 typedef struct gw_rec_restart { gw_rec h; uint32_t survived, n_doubt; uint64_t last_lsn; uint32_t new_epoch, pad_; } gw_rec_restart;
 typedef struct gw_rec_stop { gw_rec h; uint64_t state_hash; } gw_rec_stop;

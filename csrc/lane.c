@@ -147,6 +147,7 @@ int gw_lane_init(void *mem, size_t size, const gw_sizes *z, const gw_tables *tab
   for (uint32_t k = 0; k < GW_SCOPES; k++) { l->kill_base[k] = at; l->kill_count[k] = n[k]; at += n[k]; }
   for (uint32_t i = 0; i < at; i++) l->kill_of[i] = NONE32;
   l->kill_of[0] = GW_LATCH_FIRM;   /* with the word 0 it has no word, which reads as dropped */
+  l->core->kills[0].dropped = 1;
   for (uint32_t i = 1; i < GW_LATCH_WORDS; i++) l->core->kills[i].scope = NONE8;
   gw_lane_rim(l, ring, latch, latch_len, rim);
   return copy_tables(l, tables);
@@ -204,7 +205,7 @@ static void apply_io(gw_lane *l, const gw_rec_io *r) {
   uint64_t first = c->tx_next > GW_NUMS ? c->tx_next - GW_NUMS : 1;
   for (uint64_t n = c->tx_next; n-- > first;) {
     gw_num *x = gw_num_at(l, conn, n);
-    if (x->end <= r->a || x->filled) break;
+    if (x->epoch != c->epoch || x->end <= r->a || x->filled) break;
     x->filled = 1;
     if (c->role == GW_ROLE_VENUE) gw_order_void(l, x->slot, x->gen, x->what);
     else if (x->what == OUT_REPORT && c->stream_sent) c->stream_sent--;   /* it will be told again */
@@ -358,15 +359,11 @@ static int decide_num(gw_lane *l, uint8_t kind, uint32_t conn, uint32_t what, ui
   gw_pen_end(l, pen, r, (uint32_t)sizeof *r);
   return 1;
 }
-static int decide_latch(gw_lane *l, uint32_t slot, uint64_t word, uint8_t scope, uint32_t entity, const char *name, gw_pen *pen) {
+static int decide_latch(gw_lane *l, const gw_rec_latch *in, gw_pen *pen) {
   gw_rec_latch *r = gw_pen_begin(l, pen, GW_REC_LATCH, 0, (uint32_t)sizeof *r);
   if (!r) return 0;
   memset((uint8_t *)r + sizeof(gw_rec), 0, sizeof *r - sizeof(gw_rec));
-  r->slot = slot;
-  r->word = word;
-  r->scope = scope;
-  r->entity = entity;
-  memcpy(r->name, name, 32);
+  memcpy((uint8_t *)r + sizeof(gw_rec), (const uint8_t *)in + sizeof(gw_rec), sizeof *r - sizeof(gw_rec));
   gw_pen_end(l, pen, r, (uint32_t)sizeof *r);
   return 1;
 }
@@ -412,7 +409,7 @@ int gw_restart(gw_lane *l, int survived) {
 }
 
 /* The latch's words, each change an input. */
-static int look_at_latch(gw_lane *l) {
+static int look_at_latch(gw_lane *l, int at_gate) {
   int n = 0;
   for (uint32_t slot = 0; slot < GW_LATCH_WORDS; slot++) {
     uint64_t word = gw_latch_load(l->latch, l->latch_salt, slot);
@@ -424,7 +421,9 @@ static int look_at_latch(gw_lane *l) {
     if (gw_latch_identity(l->latch, l->latch_salt, slot, &id)) { if (slot != GW_LATCH_FIRM) { scope = id.kind; entity = gw_entity(l, id.kind, id.name, id.name_len); if (entity == NONE32) scope = NONE8; } }
     else if (word == 0) { scope = NONE8; memset(&id, 0, sizeof id); }
     else memset(&id, 0, sizeof id);   /* whom it means cannot be read: the firm */
-    if (!LIVE(decide_latch(l, slot, word, scope, scope == NONE8 ? 0 : entity, id.name, &pen))) return n;
+    gw_rec_latch in = { .slot = slot, .at_gate = (uint8_t)at_gate, .scope = scope, .dropped = (uint8_t)gw_latch_dropped(word, l->latch_salt, slot), .entity = scope == NONE8 ? 0 : entity, .word = word };
+    memcpy(in.name, id.name, sizeof in.name);
+    if (!LIVE(decide_latch(l, &in, &pen))) return n;
     if (l->latch) gw_latch_saw(&l->latch->seen, slot, word, l->core->now);
     n++;
   }
@@ -476,6 +475,7 @@ static int send_out(gw_lane *l, uint32_t conn) {
     if (w->wlen) { if (w->wlen + GW_FRAME_MAX > l->sizes.tx || w->credit <= 0) { flush(l, conn); if (w->wlen) { blocked = 1; break; } } }
     if (w->credit <= 0 && c->tx != GW_CLOSED && !w->closed) { w->credit = l->rim->budget(l->rim->ctx, conn); if (w->credit <= 0) { blocked = 1; break; } }
     gw_pen pen = live_pen();
+    if (c->role == GW_ROLE_VENUE && (c->q_new[0] != NONE32 || c->q_replace[0] != NONE32) && look_at_latch(l, 1)) n += verdicts(l);   /* the last look */
     /* The frame is copied out of its record before the next one is begun. */
     if (!gw_decide_out(l, conn, &pen)) break;
     const gw_rec *h = (const gw_rec *)(const void *)pen.at;
@@ -492,6 +492,8 @@ static int send_out(gw_lane *l, uint32_t conn) {
   if (w->closed || (c->closing && !w->wlen && c->sendq_n == 0) || (c->closing && c->close_at_ns && (int64_t)l->core->now >= c->close_at_ns)) return n + end_conn(l, conn);
   /* A blocked connection is looked at again when the socket takes bytes, and at the timer's pace. */
   if (blocked != w->blocked && c->tx != GW_CLOSED) { w->blocked = (uint8_t)blocked; l->rim->watch(l->rim->ctx, conn, !w->unwatched, blocked); }
+  /* What still waits (for a token, a number, the disk) is looked at again soon. */
+  if ((c->queued || c->q_cancel[0] != NONE32 || c->q_status[0] != NONE32) && l->next_timer > (int64_t)l->core->now + 1000000) l->next_timer = (int64_t)l->core->now + 1000000;
   l->dirty[conn / 64] &= ~(1ull << (conn % 64));
   return n;
 }
@@ -649,7 +651,7 @@ int gw_step(gw_lane *l) {
   l->step_first = 1;
   if (c->stopped) return 0;
   work += gw_commands(l);
-  work += look_at_latch(l);
+  work += look_at_latch(l, 0);
   uint64_t failed = __atomic_load_n(&l->ring->failed, __ATOMIC_RELAXED);
   if (failed && !c->journal_failed) { gw_pen pen = live_pen(); work += LIVE(decide_num(l, GW_REC_NOTE, 0, GW_NOTE_JOURNAL_FAILED, failed, &pen)); }
   if (l->wants_durable) {
@@ -684,6 +686,12 @@ int gw_step(gw_lane *l) {
   if (c->stopping && c->stop_cancels == 0 && !c->stopped && c->stopping == 2) { gw_pen pen = live_pen(); work += LIVE(decide_stop(l, &pen)); }
   ring_bells(l);
   return work;
+}
+void gw_lane_mapped(gw_lane *l, uint64_t pid) {
+  if (!l->latch) return;
+  uint64_t words[GW_LATCH_WORDS];
+  for (uint32_t i = 0; i < GW_LATCH_WORDS; i++) words[i] = l->core->kills[i].word;
+  gw_latch_begin(&l->latch->seen, pid, l->latch_salt, l->core->now, words);
 }
 int gw_lane_urgent(const gw_lane *l) { return l->wants_durable && waits(l); }
 int gw_lane_has_commands(const gw_lane *l) { return l->cmd_tail != __atomic_load_n(&l->cmd_head, __ATOMIC_ACQUIRE); }
@@ -750,7 +758,7 @@ int gw_verify(gw_lane *l, const uint8_t *rec, uint8_t *scratch, size_t cap, gw_d
       break;
     }
     case GW_REC_IO: { const gw_rec_io *r = (const gw_rec_io *)(const void *)rec; decided = decide_io(l, h->conn, r->what, r->error, r->a, &pen); break; }
-    case GW_REC_LATCH: { const gw_rec_latch *r = (const gw_rec_latch *)(const void *)rec; decided = decide_latch(l, r->slot, r->word, r->scope, r->entity, r->name, &pen); break; }
+    case GW_REC_LATCH: decided = decide_latch(l, (const gw_rec_latch *)(const void *)rec, &pen); break;
     case GW_REC_DURABLE: case GW_REC_WATERMARK: case GW_REC_NOTE: { const gw_rec_num *r = (const gw_rec_num *)(const void *)rec; decided = decide_num(l, h->kind, h->conn, r->kind, r->value, &pen); break; }
     case GW_REC_RESTART: decided = decide_restart(l, (int)((const gw_rec_restart *)(const void *)rec)->survived, &pen); break;
     case GW_REC_STOP: decided = decide_stop(l, &pen); break;

@@ -260,6 +260,8 @@ int gw_apply(gw_lane *lane, const uint8_t *rec);
 int gw_verify(gw_lane *lane, const uint8_t *rec, uint8_t *scratch, size_t cap, gw_diff *diff);
 /* What a restart concludes (SEAM T8), as one record; nothing may be sent before it is durable. `ring_survived`: same boot, id, salt and last lsn. */
 int gw_restart(gw_lane *lane, int ring_survived);
+/* Say in the latch file which process's lane looks at it, and what it has seen; once, before the first step. */
+void gw_lane_mapped(gw_lane *lane, uint64_t pid);
 /* For the thread: something waits for the disk; commands wait; nothing will ever happen again. */
 int gw_lane_urgent(const gw_lane *lane);
 int gw_lane_has_commands(const gw_lane *lane);

@@ -1,6 +1,8 @@
 /* orders.c: the state table of an order, its queues, and the application of every decision on it. */
 #include "core.h"
 
+enum { CANCEL_TRIES = 16 };   /* then a person has to look; the order stays reserved */
+
 /* The state table, [state][event]: the next state; 0 (ST_FREE) where the pair is not a move: the report is booked and flagged odd.
  * A final state absorbs everything but what corrects an execution: late fills, busts and corrections leave it final.
  * FIX 4.4 volume 4, appendix D. */
@@ -130,6 +132,7 @@ void gw_order_want_cancel(gw_lane *l, uint32_t slot, uint16_t reason) {
   if (gw_is_final(s->state)) return;
   if (s->state == ST_QUEUED) { gw_order_due(l, slot, reason); return; }
   s->cancel_wanted = 1;
+  if (reason != GW_REASON_NONE) s->swept = 1;
   requeue(l, slot);
 }
 void gw_order_doubt(gw_lane *l, uint32_t slot) {
@@ -283,13 +286,18 @@ static void apply_report(gw_lane *l, const gw_dec *d, gw_slot *s) {
   else if (d->event == EVT_REPLACED || d->event == EVT_RESTATED) { s->order.price = t->price ? t->price : s->order.price; s->order.order_qty = t->order_qty; }
   if (d->flags & DEC_REPLACE_OVER) replace_over(l, d->slot, s);
   if (d->flags & DEC_CANCEL_OVER) {
-    s->cancel_sent = 0;
     s->cxl_num = 0;
     memset(s->cxl_cl_ord_id, 0, 24);
-    s->cancel_wanted = 0;
-    if (d->flags & DEC_ODD && !gw_is_final(s->state)) { s->status_wanted = 1; }
+    if (s->swept && s->cxl_tries < CANCEL_TRIES) {   /* the house's own cancel: asked how the order stands, then again */
+      s->cxl_refused = s->status_wanted = 1;
+      s->cxl_tries++;
+    } else {
+      s->cancel_sent = s->cancel_wanted = 0;
+      if (d->flags & DEC_ODD && !gw_is_final(s->state)) s->status_wanted = 1;
+    }
     c->n_rejects++;
   }
+  if (d->event == EVT_STATUS && s->cxl_refused) s->cxl_refused = s->cancel_sent = 0;
   if (d->event == EVT_NEW) c->n_acks++;
   if (d->event == EVT_CANCELED) c->n_cancels++;
   if (d->event == EVT_REJECTED) c->n_rejects++;

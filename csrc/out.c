@@ -2,6 +2,7 @@
 #include "core.h"
 
 enum { RESERVE_NUMBERS = 64 };   /* numbers under the watermark that only the session itself may use (R5e) */
+#define ASK_AGAIN_NS 10000000000
 
 static int room_in_frame(const gw_pen *pen, uint32_t head) { return (int)(pen->room - head); }
 
@@ -153,6 +154,8 @@ static int draft_resend(gw_lane *l, uint32_t conn, gw_draft *d) {
   w += tlv_number(body + w, 36, to);
   return fix_session(l, conn, c->rr_from, fix_type("4"), body, w, d->frame, d->cap, 1);
 }
+/* The range that is missing was asked for, and nothing of it came. */
+static int ask_again(const gw_conn *c, int64_t now) { return c->rx == GW_RECOVER && c->through && c->ask_ns && now - c->ask_ns >= ASK_AGAIN_NS && now - c->last_rx_ns >= ASK_AGAIN_NS / 2; }
 static int draft_session(gw_lane *l, uint32_t conn, gw_draft *d) {
   gw_conn *c = &l->conns[conn];
   const gw_conn_cfg *cfg = &l->cfg[conn];
@@ -175,10 +178,10 @@ static int draft_session(gw_lane *l, uint32_t conn, gw_draft *d) {
     w = tlv(body, 112, c->answer, c->answer_len);
     return fix_session(l, conn, c->tx_next, fix_type("0"), body, w, d->frame, d->cap, 0);
   }
-  if (c->ask_from) {
+  if (c->ask_from || ask_again(c, now)) {
     d->r->msg_kind = '2';
-    d->r->a = c->ask_from;
-    w = tlv_number(body, 7, c->ask_from);
+    d->r->a = c->rx_next;
+    w = tlv_number(body, 7, c->rx_next);
     w += tlv(body + w, 16, "0", 1);
     return fix_session(l, conn, c->tx_next, fix_type("2"), body, w, d->frame, d->cap, 0);
   }
@@ -359,7 +362,7 @@ int gw_decide_out(gw_lane *l, uint32_t conn, gw_pen *pen) {
   }
   if (c->tx == GW_CLOSED) return 0;
   int64_t now = (int64_t)l->core->now;
-  int session = c->sendq_n || c->answer_len || c->rr_from || c->ask_from || (c->logged_on && c->hb_ns && (now - c->last_tx_ns >= c->hb_ns || (c->probe_ns == 0 && now - c->last_rx_ns >= c->hb_ns + c->hb_ns / 5)));
+  int session = c->sendq_n || c->answer_len || c->rr_from || c->ask_from || ask_again(c, now) || (c->logged_on && c->hb_ns && (now - c->last_tx_ns >= c->hb_ns || (c->probe_ns == 0 && now - c->last_rx_ns >= c->hb_ns + c->hb_ns / 5)));
   int report = c->role == GW_ROLE_STRATEGY && c->tx == GW_OPEN && c->stream_sent < c->stream_len;
   if (!session && slot == NONE32 && !report) return 0;
   gw_rec_out *r = gw_pen_begin(l, pen, GW_REC_OUT, conn, (uint32_t)(sizeof *r + GW_FRAME_MAX));
@@ -397,7 +400,7 @@ static void filled(gw_lane *l, uint32_t conn, uint64_t from, uint64_t to) {
     gw_slot *s = gw_slot_of(l, x->slot, x->gen);
     if (!s || gw_is_final(s->state)) continue;
     if (x->what == OUT_CANCEL && s->cxl_seq == n) { s->cancel_sent = 0; gw_order_want_cancel(l, x->slot, GW_REASON_NONE); }
-    if (x->what == OUT_NEW || x->what == OUT_REPLACE) { gw_order_doubt(l, x->slot); c->facts |= GW_FACT_FILLED; gw_belled(l, conn); }
+    if ((x->what == OUT_NEW && s->state == ST_SENT) || (x->what == OUT_REPLACE && s->rpl_state == RPL_SENT && s->rpl_seq == n)) { gw_order_doubt(l, x->slot); c->facts |= GW_FACT_FILLED; gw_belled(l, conn); }
   }
 }
 void gw_apply_out(gw_lane *l, const gw_rec_out *r) {
@@ -432,6 +435,7 @@ void gw_apply_out(gw_lane *l, const gw_rec_out *r) {
     x->slot = r->slot;
     x->gen = r->gen;
     x->what = r->what;
+    x->epoch = c->epoch;
     c->tx_next = r->seq + 1;
   }
   if (r->token) c->token_next = r->token + 1;

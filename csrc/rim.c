@@ -184,6 +184,7 @@ void gw_krim_bell(gw_krim *k) {
   if (__atomic_load_n(&k->sleeping, __ATOMIC_ACQUIRE) && write(k->bell_fd, &one, sizeof one) < 0) return;
 }
 int gw_run(gw_krim *k) {
+  gw_lane_mapped(k->lane, (uint64_t)getpid());
   int64_t quiet_since = monotonic();
   while (!__atomic_load_n(&k->stop, __ATOMIC_ACQUIRE)) {
     int work = gw_step(k->lane);
