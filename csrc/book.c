@@ -761,6 +761,11 @@ static void book_trade(ex *x, symbol *s, const order *o, const order *other, int
     }
 }
 
+/* Whether a venue that wants no remainder below a minimum quantity has one here. */
+static bool falls_short(const ex *x, const order *o) {
+    return x->c.short_expires && o->flags & HIDDEN && o->leaves < o->min_qty;
+}
+
 /* One trade at the resting order's price; true when the incoming order is done. */
 static bool trade_with(ex *x, symbol *s, uint32_t oi, uint32_t other_i, int64_t qty) {
     order *o = &x->orders[oi], *other = &x->orders[other_i];
@@ -769,10 +774,12 @@ static bool trade_with(ex *x, symbol *s, uint32_t oi, uint32_t other_i, int64_t 
     o->cum = sat_add(o->cum, qty);
     other->cum = sat_add(other->cum, qty);
     bool hidden = other->flags & HIDDEN;
+    int64_t all = other->leaves;
     book_trade(x, s, o, other, other->px, qty, o->leaves, other->leaves - qty, hidden ? F_MAKER_HIDDEN : 0);
-    if (qty == other->leaves) forget(x, s, other_i);
+    if (qty == all) forget(x, s, other_i);
     else if (hidden || qty < other->shown) shrink(x, other, qty);
     else refill(x, other_i, qty);
+    if (qty < all && falls_short(x, other)) cancel(x, other_i, R_MIN_QTY);
     if (o->leaves) return false;
     forget(x, s, oi);
     return true;
@@ -1055,6 +1062,8 @@ static void match_done(ex *x, symbol *s, uint32_t oi) {
         cancel(x, oi, t->stopped);
     } else if (o->tif == IOC || o->tif == FOK) {
         cancel(x, oi, R_IOC);
+    } else if (o->cum && falls_short(x, o)) {
+        cancel(x, oi, R_MIN_QTY);
     } else if (o->ord_type != MARKET) {
         rest(x, s, oi);
     } else if (x->c.market_rests && t->limit != INT64_MAX && t->limit != INT64_MIN) {
@@ -1417,8 +1426,12 @@ static void uncross_one(ex *x, symbol *s) {
     book_trade(x, s, buy, sell, t->px, qty, buy->leaves - qty, sell->leaves - qty, F_AUCTION);
     for (int i = 0; i < 2; i++) {
         order *o = &x->orders[pair[i]];
-        if (qty == o->leaves) forget(x, s, pair[i]);
-        else shrink(x, o, qty);
+        if (qty == o->leaves) {
+            forget(x, s, pair[i]);
+        } else {
+            shrink(x, o, qty);
+            if (!t->left && falls_short(x, o)) cancel(x, pair[i], R_MIN_QTY);
+        }
     }
 }
 

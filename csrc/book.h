@@ -43,7 +43,7 @@ typedef struct {
     uint16_t accepts[8]; /* by phase */
     uint16_t keeps;
     uint8_t first_phase, replace_total, zero_qty, stp;
-    uint8_t market_rests, level_data, order_data, steps;
+    uint8_t market_rests, level_data, order_data, steps, short_expires, unused[3];
     uint8_t allocation[8];
     uint32_t ticks;
     int64_t tick_from[8], tick[8];

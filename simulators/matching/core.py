@@ -136,6 +136,7 @@ def _config(profile: Profile, symbols: int, max_orders: int, max_trades: int) ->
     c.accepts = [int(p.phase_accepts.get(Phase(i), 0)) for i in range(PHASES)]
     c.keeps, c.first_phase, c.replace_total, c.zero_qty = int(p.keeps), p.first_phase, p.replace_total, p.zero_qty
     c.stp, c.market_rests, c.level_data, c.order_data = p.stp, p.market_rests, p.level_data, p.order_data
+    c.short_expires = p.short_expires
     c.steps, c.ticks = len(p.allocation), len(p.ticks)
     for i, step in enumerate(p.allocation):
         c.allocation[i] = step

@@ -97,6 +97,7 @@ class Profile:
     stp: Stp = Stp.NONE
     band_bps: int = 0  # a buy above, or a sell below, the reference by more is rejected; 0 = no band
     dynamic_bps: int = 0  # a trade further than this from the last price does not happen, an auction is called; 0 = off
+    short_expires: bool = False  # what is left of a hidden order below its minimum quantity is cancelled after a trade
     protection: int = 0  # a market order takes at most this far beyond the best opposite price; 0 = no limit
     market_rests: bool = False  # what is left of a protected market order rests at its limit instead of being cancelled
     luld_unit: int = 0  # price units in one currency unit, which turns Limit Up-Limit Down on; 0 = off

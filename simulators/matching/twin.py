@@ -516,6 +516,8 @@ class TwinExchange:
             self._cancel(o, stopped)
         elif o.tif in (Tif.IOC, Tif.FOK):
             self._cancel(o, Reason.IOC)
+        elif o.cum and self._falls_short(o):
+            self._cancel(o, Reason.MIN_QTY)
         elif o.ord_type == OrdType.MARKET:
             if self.profile.market_rests and limit not in (PX_MIN, PX_MAX):
                 o.ord_type, o.px = OrdType.LIMIT, limit
@@ -712,14 +714,21 @@ class TwinExchange:
         other.fill(qty)
         flags = EventFlag.MAKER_HIDDEN if other.hidden else EventFlag(0)
         self._book_trade(symbol, o, other, other.px, qty, o.leaves, other.leaves - qty, flags)
-        if qty == other.leaves:
+        left = other.leaves
+        if qty == left:
             self._forget(symbol, other)
         elif other.hidden or qty < other.shown:
             self._shrink(symbol, other, qty)
         else:
             self._refill(symbol, other, qty)
+        if qty < left and self._falls_short(other):
+            self._cancel(other, Reason.MIN_QTY)
         if not o.leaves:
             self._forget(symbol, o)
+
+    def _falls_short(self, o: Order) -> bool:
+        """Whether a venue that wants no remainder below a minimum quantity has one here."""
+        return self.profile.short_expires and o.hidden and o.leaves < o.min_qty
 
     def _refill(self, symbol: Symbol, o: Order, qty: int) -> None:
         """The peak is used up: the next one goes to the end of the queue. The order stays TOP if it was."""
@@ -1087,6 +1096,8 @@ class TwinExchange:
                     self._forget(symbol, o)
                 else:
                     self._shrink(symbol, o, qty)
+                    if not left and self._falls_short(o):
+                        self._cancel(o, Reason.MIN_QTY)
         if indication.volume and self.profile.luld_unit:
             symbol.luld_reference = indication.px
 
