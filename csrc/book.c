@@ -1443,6 +1443,7 @@ static bool ends_in_auction(uint8_t old, uint8_t phase) {
 }
 
 static void note_phase(ex *x, symbol *s, uint8_t phase, uint8_t reason) {
+    bool opens = s->phase <= OPENING_CALL && phase == CONTINUOUS;
     s->phase = phase;
     s->peg_quote_known = 0;
     s->limit_since_ns = -1;
@@ -1451,7 +1452,7 @@ static void note_phase(ex *x, symbol *s, uint8_t phase, uint8_t reason) {
     e->qty = phase;
     e->reason = reason;
     if (phase != CONTINUOUS) return;
-    if (s->opened_ns < 0) s->opened_ns = x->now_ns;
+    if (opens && s->opened_ns < 0) s->opened_ns = x->now_ns;
     if (s->has_last) { /* stops that came in meanwhile are compared with the last price */
         s->low_print = s->has_prints ? min64(s->low_print, s->last) : s->last;
         s->high_print = s->has_prints ? max64(s->high_print, s->last) : s->last;

@@ -14,12 +14,23 @@ session, account and stp_id say whose the order is, and events carry them back. 
 is a reject changes nothing. Nothing here reads a clock: now_ns comes with each message, Kind.TICK brings the time alone.
 
     profiles.py   the rules of a venue as data, and some venues       records.py   messages, events, enumerations
-    twin.py, twin_book.py, twin_rules.py   the readable specification  core.py      the C core (csrc/book.c) behind the same interface
+    twin.py, twin_*.py   the readable specification                    core.py      the C core (csrc/book.c) behind the same interface
     market_data.py   rebuilds the book from published events           stream.py    benchmark streams, `python -m simulators.matching`
 """
 
 from simulators.matching.exchange import Exchange, open_exchange
-from simulators.matching.profiles import CME, PRICE_TIME, PROFILES, STREAM, US_EQUITY, Accept, Change, Profile, Step
+from simulators.matching.profiles import (
+    CME,
+    PHASE_ACCEPTS,
+    PRICE_TIME,
+    PROFILES,
+    STREAM,
+    US_EQUITY,
+    Accept,
+    Change,
+    Profile,
+    Step,
+)
 from simulators.matching.records import (
     ALL_SYMBOLS,
     ANY_SIDE,
@@ -52,6 +63,7 @@ __all__ = [
     "ALL_SYMBOLS",
     "ANY_SIDE",
     "CME",
+    "PHASE_ACCEPTS",
     "PRICE_TIME",
     "PROFILES",
     "PX_MAX",

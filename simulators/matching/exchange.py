@@ -20,13 +20,16 @@ MAX_SIZE = {"symbols": 10_000_000, "max_orders": 8_000_000, "max_trades": 1 << 3
 
 
 class Exchange(Protocol):
-    """Books of `symbols` symbols (0 to symbols − 1) under one profile. Not for two threads at once."""
+    """Books of `symbols` symbols (0 to symbols − 1) under one profile. Not for two threads at once.
+
+    Questions about a symbol raise IndexError when there is no such symbol.
+    """
 
     def send(self, message: Message) -> list[Event]:
-        """Apply one message; return what happened, in order."""
+        """Apply one message; return what happened, in order. Raises struct.error when a field does not fit its record."""
 
     def run(self, messages: bytes | bytearray | memoryview) -> bytes:
-        """Apply whole records of messages, in order; return the records of all events."""
+        """Apply whole records of messages, in order; return the records of all events. Raises when a record is not whole."""
 
     def quote(self, symbol: int) -> Quote:
         """The best displayed prices of a symbol and the quantity displayed there."""
