@@ -85,15 +85,17 @@ class Report:
 
     @property
     def refuses_request(self) -> bool:
-        """True if a cancel, replace or status request was refused; the order it meant lives on as it was."""
+        """True if a cancel, replace or status request was refused; the order it meant stays as it was."""
+        if self.exec_type == "order_status" and self.reason == "unknown_order":
+            return True
         return self.kind == "cancel_reject" or (self.exec_type in ("denied", "rejected") and self.kind in ("cancel", "replace", "status"))
 
     @property
     def status(self) -> str:
         """What became of the order (NEW, PARTIALLY_FILLED, FILLED, DENIED, IN_DOUBT …) or of the request (CANCEL_REJECTED …)."""
         if self.refuses_request:
-            what = self.cxl_rej_response_to or self.kind
-            return "CANCEL_REJECTED" if what in ("cancel", "cancel_reject") else f"{str(what).upper()}_REJECTED"
+            what = self.cxl_rej_response_to or {"cancel_reject": "cancel", "execution_report": "status"}.get(self.kind, self.kind)
+            return f"{what}_REJECTED".upper()
         if self.kind == "mass_cancel_report":
             return "MASS_CANCEL"
         if self.exec_type == "denied":

@@ -126,6 +126,7 @@ ASKED: dict[str, Value] = {
         ({"kind": "cancel_reject", "cxl_rej_response_to": "cancel", "ord_status": "filled", "reason": "too_late"}, "CANCEL_REJECTED nasdaq: the order is already final"),
         ({"kind": "cancel_reject", "cxl_rej_response_to": "replace", "ord_status": "new", "text": "no"}, "REPLACE_REJECTED nasdaq: no"),
         ({"kind": "replace", "exec_type": "denied", "reason": "limit", "text": "notional 9 > 5 (firm)"}, "REPLACE_REJECTED nasdaq: notional 9 > 5 (firm)"),
+        ({"exec_type": "order_status", "ord_status": "rejected", "reason": "unknown_order"}, "STATUS_REJECTED nasdaq: there is no such order"),
         (
             {"exec_type": "trade_cancel", "ord_status": "partially_filled", "last_qty": 60, "last_px": 1872500, "cum_qty": 40},
             "TRADE_CANCEL 60 @ 187.25 nasdaq, now PARTIALLY_FILLED 40 of 100",

@@ -8,10 +8,7 @@ from gateway.native import load
 
 lib = load("gateway.lane._lane").lib
 
-CLASSES = (
-    "garbled header_fault seq_low seq_low_dup seq_high logon logout heartbeat test_answer test_request resend_request gap_fill "
-    "gap_fill_low seq_reset reject business known malformed framing end debug"
-).split()
+CLASSES = ["garbled", "header_fault", "seq_low", "seq_low_dup", "seq_high", "logon", "logout", "heartbeat", "test_answer", "test_request", "resend_request", "gap_fill", "gap_fill_low", "seq_reset", "reject", "business", "known", "malformed", "framing", "end", "debug"]
 ACTS = {"-": 0, "C": 1, "P": 2, "P!": 3, "gap": 4, "C+P": 5, "close": 6, "K": 7}
 RX = {"closed": 0, "admin": 1, "flow": 2, "recover": 3, "hold": 4}
 
@@ -75,11 +72,8 @@ resent             no      yes     yes         yes
 """
 OACTS = {"no": 0, "yes": 1, "keep": 2, "down": 3, "recovering": 4, "gate": 5}
 
-STATES = "free queued sent new partial suspended stopped calculated filled canceled rejected expired done denied".split()
-EVENTS = (
-    "accept send void deny pending_new new trade fill canceled replaced rejected expired done suspended stopped calculated "
-    "pending_cancel pending_replace restated bust correct status cxl_reject"
-).split()
+STATES = ["free", "queued", "sent", "new", "partial", "suspended", "stopped", "calculated", "filled", "canceled", "rejected", "expired", "done", "denied"]
+EVENTS = ["accept", "send", "void", "deny", "pending_new", "new", "trade", "fill", "canceled", "replaced", "rejected", "expired", "done", "suspended", "stopped", "calculated", "pending_cancel", "pending_replace", "restated", "bust", "correct", "status", "cxl_reject"]
 
 # state: event > next ... ; an absent pair is no move (the report is booked and flagged). "=" is the state itself.
 ORDER_STATES = """

@@ -1,0 +1,75 @@
+"""`gateway journal list · print`: the segments of a journal, and its records as JSON lines, live or dead, beside the gateway."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from gateway.tools.show import NoStateDir, state_dir, table
+
+
+def main(argv: list[str]) -> int:
+    """Exit 0; 1 where the journal is damaged or not there, with the place; 7 without a configuration."""
+    from gateway.journal import export
+    from gateway.journal.errors import JournalError
+
+    options = _parser().parse_args(argv)
+    source = _source(options.journal)
+    if isinstance(source, int):
+        return source
+    try:
+        if options.command == "list":
+            print(_listed(source))
+        else:
+            for line in export.lines(source, options.from_lsn, options.count):
+                print(line)
+    except JournalError as error:
+        print(f"gateway journal {options.command}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="gateway journal", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    listed = commands.add_parser("list", help="segments: first record, bytes")
+    printed = commands.add_parser("print", help="records as JSON lines")
+    printed.add_argument("--from", dest="from_lsn", type=int, default=1, metavar="LSN", help="the first record (default 1)")
+    printed.add_argument("--count", type=int, default=None, help="so many records (default: all)")
+    for command in (listed, printed):
+        command.add_argument("journal", nargs="?", type=Path, metavar="JOURNAL", help="a state_dir or a folder of segments; left out: the configuration's")
+    return parser
+
+
+def _source(named: Path | None) -> Path | int:
+    """The folder meant, or the exit code, with the reason told."""
+    from gateway.config import ConfigNotFound, find
+
+    if named is None:
+        import os
+
+        try:
+            named = state_dir(find(None, os.environ, Path.cwd()))
+        except ConfigNotFound as error:
+            print(f"gateway journal: {error}; or name the journal's folder", file=sys.stderr)
+            return 7
+        except NoStateDir as error:
+            print(f"gateway journal: {error}", file=sys.stderr)
+            return 1
+    if not named.is_dir():
+        print(f"gateway journal: {named}: no such folder; name a state_dir or a folder of segments", file=sys.stderr)
+        return 1
+    return named
+
+
+def _listed(source: Path) -> str:
+    from gateway.journal.reader import JournalReader
+    from gateway.journal.store import DirStore, segment_name
+
+    store = DirStore(source)
+    reader = JournalReader(store)
+    rows = []
+    for number in store.numbers():
+        head = reader.head(number)
+        first = head.first_lsn if head is not None else "-"
+        rows.append((segment_name(number), first, (store.folder / segment_name(number)).stat().st_size))
+    return table(("segment", "first record", "bytes"), rows)
