@@ -30,7 +30,7 @@ CONNECTIONS_MAX = 4096
 RING_ENTRIES = 1024
 
 # Scopes in the latch file; 256 bytes each make one small mapped file that the lane compares in one pass.
-LATCH_SLOTS = 256
+LATCH_SLOTS = 128
 
 # A line of log a second and cause, at most: a peer that sends garbage must not fill the disk.
 LOG_LINES_PER_S = 10
