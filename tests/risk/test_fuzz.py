@@ -11,7 +11,21 @@ import pytest
 from risk import latch
 from risk.core import delta, ffi, order_in
 from risk.latch import Latch
-from risk.model import ACK, BUST, CANCEL_ACK, CORRECT, EXTERNAL_FILL, FILL, REPLACE_ACK, REPLACE_RESERVE, RESERVE, RESTATED, SELL, Delta, Order
+from risk.model import (
+    ACK,
+    BUST,
+    CANCEL_ACK,
+    CORRECT,
+    EXTERNAL_FILL,
+    FILL,
+    REPLACE_ACK,
+    REPLACE_RESERVE,
+    RESERVE,
+    RESTATED,
+    SELL,
+    Delta,
+    Order,
+)
 from tests.risk.twins import limits
 
 CSRC = Path(__file__).parents[2] / "csrc"
