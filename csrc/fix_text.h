@@ -51,6 +51,29 @@ static inline void gw_store8(uint8_t *p, uint64_t x)
     memcpy(p, &x, 8);
 }
 
+/* An unsigned integer of width 1, 2, 4 or 8 bytes. (A memcpy of variable length would be a string instruction, ten times slower.) */
+static inline uint64_t gw_load_uint(const uint8_t *p, size_t width)
+{
+    uint32_t word;
+    uint16_t half;
+    switch (width) {
+    case 1: return *p;
+    case 2: memcpy(&half, p, 2); return half;
+    case 4: memcpy(&word, p, 4); return word;
+    default: return gw_load8(p);
+    }
+}
+
+static inline void gw_store_uint(uint8_t *p, size_t width, uint64_t v)
+{
+    switch (width) {
+    case 1: *p = (uint8_t)v; break;
+    case 2: memcpy(p, &v, 2); break;
+    case 4: memcpy(p, &v, 4); break;
+    default: gw_store8(p, v);
+    }
+}
+
 /* The high bit of every byte of x that is zero, exactly. */
 static inline uint64_t gw_zero_bytes(uint64_t x)
 {
@@ -153,25 +176,33 @@ static inline gw_num gw_read_decimal_slow(const uint8_t *p, size_t n, int64_t *o
     return GW_NUM_OK;
 }
 
-/* The same for the usual value of up to eight characters without sign, as one word. Eight bytes must be readable at p. */
-static inline gw_num gw_read_decimal8(const uint8_t *p, size_t n, int64_t *out)
+/* The usual decimal, one to eight characters without sign, as one word: its digits as a number, and how many of them are behind
+ * the point. False for any other text, which may still be a decimal. Eight bytes must be readable at p. */
+static inline bool gw_read_short(const uint8_t *p, size_t n, uint32_t *digits, unsigned *decimals)
 {
-    if (n == 0 || n > 8 || p[0] == '-')
-        return gw_read_decimal_slow(p, n, out);
+    if (n == 0 || n > 8)
+        return false;
     uint64_t d = (gw_load8(p) ^ GW_ZEROS_TEXT) << (8 * (8 - n)); /* right-aligned: leading zeros come in from below */
     uint64_t point = gw_zero_bytes(d ^ ('.' ^ '0') * GW_ONES);
-    unsigned decimals = 0;
+    *decimals = 0;
     if (point) {
         unsigned at = (unsigned)__builtin_ctzll(point) & ~7u; /* first bit of the point's byte */
         uint64_t before = d & ((1ull << at) - 1), after = at == 56 ? 0 : d & (~0ull << (at + 8));
-        if (n == 1)
-            return GW_NUM_BAD;
         d = before << 8 | after;
-        decimals = 7 - at / 8;
+        *decimals = 7 - at / 8;
     }
-    if (!gw_all_digits(d))
-        return GW_NUM_BAD;
-    *out = (int64_t)(gw_value8(d) * gw_pow10[8 - decimals]);
+    *digits = gw_value8(d);
+    return gw_all_digits(d) && n > (point != 0);
+}
+
+/* A decimal as a mantissa of exponent -8. Eight bytes must be readable at p. */
+static inline gw_num gw_read_decimal8(const uint8_t *p, size_t n, int64_t *out)
+{
+    uint32_t digits;
+    unsigned decimals;
+    if (!gw_read_short(p, n, &digits, &decimals))
+        return gw_read_decimal_slow(p, n, out);
+    *out = (int64_t)(digits * gw_pow10[8 - decimals]);
     return GW_NUM_OK;
 }
 
@@ -190,7 +221,8 @@ static inline size_t gw_write_decimal(uint8_t *o, int64_t mantissa, int exponent
         return n;
     }
     unsigned decimals = (unsigned)-exponent;
-    uint64_t whole = v / gw_pow10[decimals], rest = v % gw_pow10[decimals];
+    uint64_t whole = decimals == 8 ? v / 100000000 : v / gw_pow10[decimals]; /* a constant divides three times faster */
+    uint64_t rest = v - whole * gw_pow10[decimals];
     n += gw_write_uint(o + n, whole);
     if (rest == 0)
         return n;
