@@ -200,12 +200,13 @@ __attribute__((target("avx2,bmi,bmi2,popcnt"))) static size_t find_ends_by_block
 }
 #endif
 
-static size_t find_ends(const uint8_t *p, size_t n, uint16_t *ends, unsigned *sum)
+static inline size_t find_ends(const uint8_t *p, size_t n, uint16_t *ends, unsigned *sum, bool avx2)
 {
 #ifdef GW_FIX_AVX2
-    if (n >= 32 && has_avx2())
+    if (avx2 && n >= 32)
         return find_ends_by_block(p, n, ends, sum);
 #endif
+    (void)avx2;
     return find_ends_by_word(p, n, ends, sum);
 }
 
@@ -482,10 +483,10 @@ __attribute__((target("avx2"))) static int index_by_eight(const uint8_t *p, uint
 #endif
 
 /* Indexes p[0..n), whose fields end at ends[0..k) (more room before and behind), by the fast way if it can. Returns 1 or a fault. */
-static int index_fields(reader *r, size_t n, uint16_t *ends, size_t k)
+static inline int index_fields(reader *r, size_t n, uint16_t *ends, size_t k, bool avx2)
 {
 #ifdef GW_FIX_AVX2
-    int headers = has_avx2() && k >= 8 && k <= GW_FIX_FIELDS ? index_by_eight(r->p, ends, k, r->m->field) : -1;
+    int headers = avx2 && k >= 8 && k <= GW_FIX_FIELDS ? index_by_eight(r->p, ends, k, r->m->field) : -1;
     if (headers >= 0) {
         r->m->field_count = (uint16_t)k;
         r->m->first_body = (uint16_t)headers;
@@ -494,6 +495,7 @@ static int index_fields(reader *r, size_t n, uint16_t *ends, size_t k)
         return 1;
     }
 #endif
+    (void)avx2;
     return walk(r, n, ends, k);
 }
 
@@ -509,7 +511,7 @@ static inline void clear(gw_fix_msg *m)
     m->odd_field = m->field_count = m->first_body = m->pad2_ = 0;
 }
 
-int gw_fix_scan(const uint8_t *p, size_t n, gw_fix_msg *m)
+static inline int scan(const uint8_t *p, size_t n, gw_fix_msg *m, bool avx2)
 {
     uint16_t room[1 + GW_FIX_FIELDS + 1 + STORE_AHEAD], *ends = room + 1;
     unsigned sum;
@@ -517,13 +519,13 @@ int gw_fix_scan(const uint8_t *p, size_t n, gw_fix_msg *m)
     int said = n < TRAILER + BODY_MIN || n > GW_FIX_FRAME_MAX ? -1 : trailer_sum(p, n);
     if (said < 0)
         return GW_E_FRAME;
-    size_t body = n - TRAILER, k = find_ends(p, body, ends, &sum);
+    size_t body = n - TRAILER, k = find_ends(p, body, ends, &sum, avx2);
     if ((int)sum != said)
         return GW_E_CHECKSUM;
     reader r = {p, m, 0, false};
     m->length = (uint32_t)n;
     m->field[1].tag = m->field[2].tag = 0;
-    int result = index_fields(&r, body, ends, k);
+    int result = index_fields(&r, body, ends, k, avx2);
     if (result != 1 && result != GW_E_FIELDS)
         return result;
     if (m->field[0].tag != 8 || m->field[1].tag != 9 || m->field[2].tag != 35)
@@ -533,6 +535,20 @@ int gw_fix_scan(const uint8_t *p, size_t n, gw_fix_msg *m)
     if (!r.seq_good)
         return GW_E_SEQ_NUM;
     return result == 1 ? (int)n : result;
+}
+
+int gw_fix_scan(const uint8_t *p, size_t n, gw_fix_msg *m)
+{
+#ifdef GW_FIX_AVX2
+    return scan(p, n, m, has_avx2());
+#else
+    return scan(p, n, m, false);
+#endif
+}
+
+int gw_fix_scan_plain(const uint8_t *p, size_t n, gw_fix_msg *m)
+{
+    return scan(p, n, m, false);
 }
 
 #ifdef GW_FIX_AVX2

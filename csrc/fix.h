@@ -82,6 +82,9 @@ typedef struct gw_fix_msg {
  *   GW_E_FIELDS: more than GW_FIX_FIELDS fields; the header, its sum and number are good, so it counts and is malformed. */
 int gw_fix_scan(const uint8_t *p, size_t n, gw_fix_msg *m);
 
+/* The same as it runs where there is no AVX2, for the tests: every result and every field of m must be equal. */
+int gw_fix_scan_plain(const uint8_t *p, size_t n, gw_fix_msg *m);
+
 /* The sum of p[0..n) modulo 256. */
 unsigned gw_fix_sum(const uint8_t *p, size_t n);
 
@@ -127,8 +130,8 @@ int gw_fix_head_differs(const gw_fix_head *h, const uint8_t *p, const gw_fix_msg
 int gw_fix_encode_fields(gw_fix_head *h, uint32_t msg_type, const uint8_t *fields, size_t n, uint8_t *out, size_t cap);
 
 /* A sent frame once more, as an answer to a ResendRequest: 43=Y, 52=now_ns, 122 = the 52 it was first sent with, 9 and 10 anew,
- * all else as it was. FIX 4.4 vol. 2 "Possible duplicates". Returns the length; a fault of gw_fix_scan; GW_E_MISSING (no 52) or
- * GW_E_FORMAT (longer than any time); GW_E_RANGE (now_ns); GW_E_SPACE: cap is less than n + GW_FIX_REDUP_MORE. */
+ * all else as it was. FIX 4.4 vol. 2 "Possible duplicates". Returns the length; a fault of gw_fix_scan; GW_E_MISSING (no 52);
+ * GW_E_FORMAT (an odd message: never one of ours); GW_E_RANGE (now_ns); GW_E_SPACE: cap is less than n + GW_FIX_REDUP_MORE. */
 #define GW_FIX_REDUP_MORE 64 /* 43=Y|, 122=…|, a longer 52, more digits of 9: less than this */
 int gw_fix_redup(const uint8_t *frame, size_t n, int64_t now_ns, uint8_t *out, size_t cap);
 

@@ -278,14 +278,14 @@ int gw_fix_redup(const uint8_t *frame, size_t n, int64_t now_ns, uint8_t *out, s
         return r;
     if (now_ns < 0)
         return GW_E_RANGE;
+    if (m.odd)
+        return GW_E_FORMAT;
     const gw_fix_field *first = NULL; /* 122 if it was there, it is older; else 52 */
     for (size_t i = 0; i < m.first_body; i++)
         if (m.field[i].tag == 122 || (m.field[i].tag == 52 && !first))
             first = &m.field[i];
-    if (!first || first->len == 0)
+    if (!first)
         return GW_E_MISSING;
-    if (first->len > 27)
-        return GW_E_FORMAT;
     if (n + GW_FIX_REDUP_MORE > cap)
         return GW_E_SPACE;
     size_t start = m.field[2].off - 3u, digits = m.field[1].off;

@@ -184,11 +184,13 @@ class _Builder:
         tags: dict[int, str] = {}
         for source in reversed(self.sources):
             table = source.tree.get("names", {})
-            if text := table.get("messages"):
-                messages |= {line.split()[0]: line.split()[1] for line in str(text).strip().splitlines()[1:]}
-            for line in str(table.get("tags", "tag name")).strip().splitlines()[1:]:
-                tag, name = line.split()
-                tags[int(tag)] = name
+            if "messages" in table:
+                messages |= {row["type"]: row["name"] for row in source.rows("[names]", table["messages"], ("type", "name"))}
+            if "tags" in table:
+                for row in source.rows("[names]", table["tags"], ("tag", "name")):
+                    if not row["tag"].isdecimal():
+                        raise source.error(row.line, f"[names] '{row['tag']}' is no tag")
+                    tags[int(row["tag"])] = row["name"]
         return messages, tags
 
     def message(self, index: int, name: str) -> FixMessage:
@@ -237,6 +239,8 @@ class _Builder:
             raise source.error(row.line, f"tag {tag} belongs to the header or trailer, which the session writes")
         if row["type"] == "const":
             return self.constant(source, row, tag)
+        if not binding:
+            raise source.error(row.line, f"tag {tag} has no binding; give a field of the record, or '-' with type 'name'")
         name, *words = binding.split()
         if (name == "-") != (row["type"] == "name") or (name == "-" and words):
             raise source.error(row.line, f"tag {tag}: a field that is not bound is 'name' with '-', not '{row['type']}' with '{binding}'")
@@ -306,17 +310,15 @@ class _Builder:
         raise source.error(row.line, f"tag {row['tag']}: type '{name}' is not known; known are {known} and the marks")
 
     def map_of(self, section: str, name: str, field: records.Field) -> None:
-        """Compile [section.name] for the values of `field`; a table has one field's enum only."""
-        key = (section, name)
+        """Compile [section.name] for the values of `field`, once for each enum that it is used with."""
+        key = (name, str(field.enum))
+        if key in self.map_index:
+            return
         enum = records.order().enums[str(field.enum)]
         source, table = self.tables(section)[name]
         line = source.line_of(f"[{section}.{name}]")
-        compiled = self.enum_map(source, line, enum, table) if section == "enum" else self.code_map(source, line, enum, table)
-        if key in self.map_index and self.maps[self.map_index[key]] != compiled:
-            raise source.error(line, f"[{section}.{name}] is used for fields of different enums; give each its own")
-        if key not in self.map_index:
-            self.map_index[key] = len(self.maps)
-            self.maps.append(compiled)
+        self.map_index[key] = len(self.maps)
+        self.maps.append(self.enum_map(source, line, enum, table) if section == "enum" else self.code_map(source, line, enum, table))
 
     def enum_map(self, source: Source, line: int, enum: records.Enum, table: Mapping[str, Any]) -> bytes:
         read, written = bytearray(256), bytearray(256)
@@ -412,10 +414,8 @@ def _pack_row(row: FixRow, map_index: dict[tuple[str, str], int], texts: bytearr
     if row.constant:
         out.text_at, out.text_len = len(texts), len(row.constant)
         texts += row.constant.encode()
-    if row.kind == _lib.GW_FIX_KIND_ENUM:
-        out.map = map_index["enum", row.table]
-    elif row.kind == _lib.GW_FIX_KIND_CODE:
-        out.map = map_index["code", row.table]
+    if row.kind in (_lib.GW_FIX_KIND_ENUM, _lib.GW_FIX_KIND_CODE) and row.field:
+        out.map = map_index[row.table, str(row.field.enum)]
     elif row.kind == _lib.GW_FIX_KIND_MARK:
         out.map = ord(row.table)
     return bytes(_ffi.buffer(out)), len(head) + _value_max(row) + 1 if row.is_written else 0
