@@ -143,9 +143,11 @@ static int decode_number(const gw_layout *l, const gw_values *values, const gw_o
 {
     uint64_t raw = gw_get(p, op->width, l->big), all = op->rwidth == 8 ? ~(uint64_t)0 : ((uint64_t)1 << 8 * op->rwidth) - 1;
     int rsigned = op->flags & GW_F_RSIGNED, rc;
+    const gw_value *base = (op->src & 192) == GW_SRC_BASE ? value_of(values, op->src) : NULL;
     int64_t v;
     if ((op->flags & GW_F_ABSENT) && raw == op->absent) return 0;
     if (op->map != NONE16 && (range_of(l, op->map)->flags & 4) && raw == range_of(l, op->map)->alt) return 0;
+    if ((op->src & 192) == GW_SRC_BASE && !base) return 0;
     if (!(op->flags & GW_F_SIGNED) && !rsigned) {
         if (raw > all) return GW_E_RANGE;
         gw_put(out + op->rec, op->rwidth, 0, raw);
@@ -154,11 +156,7 @@ static int decode_number(const gw_layout *l, const gw_values *values, const gw_o
     v = op->flags & GW_F_SIGNED ? gw_signed(raw, op->width) : (int64_t)raw;
     if (!(op->flags & GW_F_SIGNED) && raw > INT64_MAX) return GW_E_RANGE;
     if (op->scale && (rc = scaled(v, op->exp - (op->scale == 1 ? l->px_exp : l->qty_exp), &v))) return rc;
-    if ((op->src & 192) == GW_SRC_BASE) {
-        const gw_value *base = value_of(values, op->src);
-        if (!base) return 0;
-        if (__builtin_add_overflow(v, base->number, &v)) return GW_E_RANGE;
-    }
+    if (base && __builtin_add_overflow(v, base->number, &v)) return GW_E_RANGE;
     if (rsigned ? gw_signed((uint64_t)v & all, op->rwidth) != v : v < 0 || (uint64_t)v > all) return GW_E_RANGE;
     gw_put(out + op->rec, op->rwidth, 0, (uint64_t)v & all);
     return 1;
@@ -360,8 +358,10 @@ static int encode_wire(const gw_layout *l, const gw_op *op, uint64_t raw, uint8_
 static int encode_number(const gw_layout *l, const gw_values *values, const gw_op *op, const uint8_t *in, uint8_t *p, gw_fault *f)
 {
     uint64_t raw = gw_get(in + op->rec, op->rwidth, 0), all = op->width == 8 ? ~(uint64_t)0 : ((uint64_t)1 << 8 * op->width) - 1;
+    const gw_value *base = (op->src & 192) == GW_SRC_BASE ? value_of(values, op->src) : NULL;
     int64_t v;
     int rc;
+    if ((op->src & 192) == GW_SRC_BASE && !base) return 0;
     if (!(op->flags & (GW_F_RSIGNED | GW_F_SIGNED))) return raw > all ? GW_E_RANGE : encode_wire(l, op, raw, p);
     v = op->flags & GW_F_RSIGNED ? gw_signed(raw, op->rwidth) : (int64_t)raw;
     if (!(op->flags & GW_F_RSIGNED) && raw > INT64_MAX) return GW_E_RANGE;
@@ -374,11 +374,7 @@ static int encode_number(const gw_layout *l, const gw_values *values, const gw_o
         }
         if ((rc = scaled(v, (int8_t)in[at] - op->exp, &v))) return rc;
     }
-    if ((op->src & 192) == GW_SRC_BASE) {
-        const gw_value *base = value_of(values, op->src);
-        if (!base) return 0;
-        if (__builtin_sub_overflow(v, base->number, &v)) return GW_E_RANGE;
-    }
+    if (base && __builtin_sub_overflow(v, base->number, &v)) return GW_E_RANGE;
     if (op->flags & GW_F_SIGNED ? gw_signed((uint64_t)v & all, op->width) != v : v < 0 || (uint64_t)v > all) return GW_E_RANGE;
     return encode_wire(l, op, (uint64_t)v & all, p);
 }

@@ -95,16 +95,20 @@ class Layout:
         return self._encoded(n)
 
     def encode_tlv(self, message: str, fields: Mapping[str, Any]) -> bytes:
-        """`message` from wire fields, by way of C. Options of an appendage stand beside the others. Raises: CodecError."""
+        """`message` from wire fields, by way of C. Raises: CodecError, and KeyError as tlv."""
         tlv = self.tlv(message, fields)
         return self._encoded(self._lib.gw_encode_fields(self.pointer, self.index(message), tlv, len(tlv), self._frame, FRAME_MAX, self._fault))
 
     def tlv(self, message: str, fields: Mapping[str, Any]) -> bytes:
         """`fields` as gw_encode_fields takes them: u16 index, u16 length, value. Raises: KeyError for a field that does not exist."""
-        by_name = {f.name: f for f in self.meaning.names[message].all_fields}
+        m, tags = self.meaning.names[message], self.meaning.tag_format
+        by_name = {f.name: f for f in (*m.fields, *([m.rest] if m.rest else []))}
+        options = {f.name: f for f in m.tags}
+        given = [(by_name[name], value) for name, value in fields.items() if not tags or name != tags.name]
+        if tags:
+            given += [(options[name], value) for name, value in fields.get(tags.name, {}).items()]
         out = bytearray()
-        for name, value in fields.items():
-            f = by_name[name]
+        for f, value in given:
             if isinstance(value, int):
                 raw = value.to_bytes(8, "little", signed=value < 0)
             elif f.type.base in ("bytes", "rest"):

@@ -294,8 +294,9 @@ class _Builder:
             raise self.error(row.line, f"{row['name']}: ? is for text only; a number or code that does not fit must be refused")
         field: Field | None = said.get("field")
         unstated = field is not None and "mark" not in said and "value" not in said and not kind.absent and "session" not in said
-        if unstated and row.cells.get("tag") is None and kind.base not in (*TEXTUAL, *self.house.records):
-            # Left out, it would be sent as zero and read as given: so it must be given.
+        if unstated and row.cells.get("tag") is None and (kind.is_number or (client and kind.base == "char")):
+            # Left out, it would be sent as zero and read as given: so it must be given. A code that a venue leaves out, or one of
+            # its that we do not know, is an absent field.
             said["mark"] = "!"
         return Binding(**said), secret
 

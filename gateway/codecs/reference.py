@@ -238,14 +238,15 @@ def _meant(meaning: Meaning, f: WireField, to: Field, shown: Any, sender: str, v
         return None if value is None else _house(to, value)
     if to.primitive == "text":
         return str(code)
+    base = values.session.get(str(f.binding.session), None) if f.binding.since else 0
+    if not isinstance(base, int):
+        return None
     number = int(code)
+    if to.primitive[0] == "i":
+        _fits(number, "i64", where, f.offset)
     if to.scale:
         number *= 10 ** (-(kind.decimals or 0) - (meaning.px_exp if to.scale == "px_exp" else meaning.qty_exp))
-    if f.binding.since:
-        base = values.session.get(str(f.binding.session))
-        if not isinstance(base, int):
-            return None
-        number += base
+    number += base
     _fits(number, to.primitive, where, f.offset)
     return number
 
@@ -326,6 +327,7 @@ def _said(meaning: Meaning, f: WireField, of: Field, record: Mapping[str, Value]
         if not isinstance(base, int):
             return None
         number -= base
+        _fits(number, "i64", where, f.offset)
     return _checked(f, number, where)
 
 

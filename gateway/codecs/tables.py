@@ -155,7 +155,7 @@ class _Compiler:
             absent &= (1 << 8 * f.size) - 1
             if wire_only:
                 op = FIXED
-        elif b.kind in ("constant", "type", "length") or kind.base == "pad":
+        elif b.kind in ("type", "length") or kind.base == "pad":
             op = FIXED
         elif kind.base == "char":
             op = TEXT if field and field.primitive == "text" else ENUM

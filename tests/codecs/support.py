@@ -1,8 +1,21 @@
 """What the codec tests share."""
 
+import os
+
+from hypothesis import settings
+
 from gateway import codecs
 from gateway.client import _records
 from gateway.codecs.recordio import RecordFormat
+
+# With PORTCULLIS_TESTS=all ten times as many examples, and new ones each time; else the same ones each time.
+ALL = os.environ.get("PORTCULLIS_TESTS") == "all"
+
+
+def examples(count: int) -> settings:
+    """Hypothesis settings for `count` examples in `make test`."""
+    return settings(max_examples=count * 10 if ALL else count, deadline=None, derandomize=not ALL)
+
 
 PROTOCOLS = ("soupbintcp", "ouch50", "order_api", "journal")
 
