@@ -1438,8 +1438,7 @@ static void uncross_one(ex *x, symbol *s) {
 /* ---- phases --------------------------------------------------------------------------------------------------------------- */
 
 static bool ends_in_auction(uint8_t old, uint8_t phase) {
-    bool calls = old == PRE_OPEN || old == OPENING_CALL || old == HALT || old == REOPENING_CALL || old == CLOSING_CALL;
-    return calls && (phase == CONTINUOUS || (old == CLOSING_CALL && (phase == POST || phase == CLOSED)));
+    return (phase == CONTINUOUS && old != CONTINUOUS) || (old == CLOSING_CALL && (phase == POST || phase == CLOSED));
 }
 
 static void note_phase(ex *x, symbol *s, uint8_t phase, uint8_t reason) {

@@ -26,15 +26,41 @@ MS = 1_000_000
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="simulator", description="Simulated venues to trade against.")
     commands = top.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="one or more venues until SIGTERM; prints `ready`, at the end a JSON line of counts for each")
-    run.add_argument("venues", metavar="VENUE", nargs="+", choices=sorted(VENUES), help=f"one of {', '.join(sorted(VENUES))}")
-    run.add_argument("--port", dest="ports", type=int, action="append", required=True, help="one for each venue, in order; 0 takes a free one")
+    run = commands.add_parser(
+        "run", help="one or more venues until SIGTERM; prints `ready`, at the end a JSON line of counts for each"
+    )
+    run.add_argument(
+        "venues", metavar="VENUE", nargs="+", choices=sorted(VENUES), help=f"one of {', '.join(sorted(VENUES))}"
+    )
+    run.add_argument(
+        "--port",
+        dest="ports",
+        type=int,
+        action="append",
+        required=True,
+        help="one for each venue, in order; 0 takes a free one",
+    )
     run.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: loopback)")
-    run.add_argument("--instruments", type=Path, default=ROOT / "examples" / "instruments.csv", help="the instrument file")
-    run.add_argument("--fill", choices=["quotes", "all", "none"], default="quotes", help="two-sided quotes, every order filled, or an empty book")
+    run.add_argument(
+        "--instruments", type=Path, default=ROOT / "examples" / "instruments.csv", help="the instrument file"
+    )
+    run.add_argument(
+        "--fill",
+        choices=["quotes", "all", "none"],
+        default="quotes",
+        help="two-sided quotes, every order filled, or an empty book",
+    )
     run.add_argument("--seed", type=int, default=0, help="of the faults")
-    run.add_argument("--faults", type=_faults, default=Faults(), metavar="cut=N,split,delay_ms=N", help="what goes wrong on the way out")
-    run.add_argument("--engine-delay-ms", type=int, default=0, help="how long after the session layer the engine sees a request")
+    run.add_argument(
+        "--faults",
+        type=_faults,
+        default=Faults(),
+        metavar="cut=N,split,delay_ms=N",
+        help="what goes wrong on the way out",
+    )
+    run.add_argument(
+        "--engine-delay-ms", type=int, default=0, help="how long after the session layer the engine sees a request"
+    )
     run.add_argument("--cancel-on-disconnect", action="store_true", help="a lost connection cancels its orders")
     run.add_argument("--password", default="", help="what a login must give; left out = nothing")
     return top
@@ -57,7 +83,9 @@ async def _run(venues: list[Venue], host: str, ports: list[int], seed: int) -> N
     clock = SystemClock()
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as nursery:
-            given = await nursery.start(serve_all, [(Host(venue, clock), host, port) for venue, port in zip(venues, ports, strict=True)])
+            given = await nursery.start(
+                serve_all, [(Host(venue, clock), host, port) for venue, port in zip(venues, ports, strict=True)]
+            )
             for venue, port in zip(venues, given, strict=True):
                 print(f"{venue.name} on {host}:{port}, seed {seed}", flush=True)
             print("ready", flush=True)
@@ -70,7 +98,9 @@ def main(argv: list[str] | None = None) -> int:
     """Exit 0 after SIGTERM or SIGINT; 2 for a wrong command line or instrument file, 1 where a port cannot be had."""
     arguments = parser().parse_args(argv)
     if len(arguments.ports) != len(arguments.venues):
-        parser().error(f"{len(arguments.venues)} venues and {len(arguments.ports)} ports: give one --port for each venue")
+        parser().error(
+            f"{len(arguments.venues)} venues and {len(arguments.ports)} ports: give one --port for each venue"
+        )
     options = Options(
         cancel_on_disconnect=arguments.cancel_on_disconnect,
         engine_delay_ns=arguments.engine_delay_ms * MS,

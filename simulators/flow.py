@@ -51,7 +51,9 @@ class Intent:
 
 def generate(seed: int, count: int, instruments: Sequence[Instrument]) -> Iterator[Intent]:
     """`count` intents over `instruments`, each of which has a reference price: about two thirds new, the rest cancels and replaces."""
-    assert instruments and all(row.ref_px is not None for row in instruments), "flow needs instruments with reference prices"
+    assert instruments and all(row.ref_px is not None for row in instruments), (
+        "flow needs instruments with reference prices"
+    )
     rng = SeededRng(seed)
     walk = [0] * len(instruments)  # of each mid, in ticks from its reference price
     targets: deque[tuple[int, int, Side]] = deque(maxlen=TARGETS_MAX)
@@ -78,7 +80,15 @@ def generate(seed: int, count: int, instruments: Sequence[Instrument]) -> Iterat
 
 
 def _priced(
-    kind: Kind, number: int, row: Instrument, side: Side, walked: int, rng: SeededRng, *, ioc: bool = False, target: int = 0
+    kind: Kind,
+    number: int,
+    row: Instrument,
+    side: Side,
+    walked: int,
+    rng: SeededRng,
+    *,
+    ioc: bool = False,
+    target: int = 0,
 ) -> Intent:
     """An intent from five ticks behind the mid to three ticks through it."""
     assert row.ref_px is not None, "checked for the whole flow"

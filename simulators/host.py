@@ -107,7 +107,9 @@ class Host:
                 link.wake.set()
 
 
-async def serve_all(hosts: Sequence[tuple[Host, str, int]], task_status: trio.TaskStatus[list[int]] = trio.TASK_STATUS_IGNORED) -> None:
+async def serve_all(
+    hosts: Sequence[tuple[Host, str, int]], task_status: trio.TaskStatus[list[int]] = trio.TASK_STATUS_IGNORED
+) -> None:
     """Serve every venue until cancelled; reports the ports, in order, when all listen."""
     async with trio.open_nursery() as nursery:
         ports = [await nursery.start(host.serve, address, port) for host, address, port in hosts]

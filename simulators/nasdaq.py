@@ -101,7 +101,10 @@ class Nasdaq(Venue):
                 order = port.orders.get(number(message, "user_ref_num"))
                 if order is not None and order.ref == number(message, "user_ref_num"):
                     wanted = number(message, "quantity")
-                    self.say_all(self.market.reduce(order, wanted, now_ns) if wanted else self.market.cancel(order, now_ns), now_ns)
+                    self.say_all(
+                        self.market.reduce(order, wanted, now_ns) if wanted else self.market.cancel(order, now_ns),
+                        now_ns,
+                    )
             case "ModifyOrder":
                 self._modify(owner, port, message, now_ns)
             case "MassCancel":
@@ -151,7 +154,12 @@ class Nasdaq(Venue):
         """Ignored if the old order is dead or the new number used; with bad details the old order is cancelled, the number not used."""
         order = port.orders.get(number(message, "orig_user_ref_num"))
         new, px, qty = number(message, "user_ref_num"), number(message, "price"), number(message, "quantity")
-        if self._repeated(port, message) or order is None or not order.alive or order.ref != number(message, "orig_user_ref_num"):
+        if (
+            self._repeated(port, message)
+            or order is None
+            or not order.alive
+            or order.ref != number(message, "orig_user_ref_num")
+        ):
             return
         if not 1 <= px <= PRICE_MAX or not 1 <= qty <= QUANTITY_MAX or qty <= order.cum:
             self.say_all(self.market.cancel(order, now_ns), now_ns)
@@ -161,13 +169,20 @@ class Nasdaq(Venue):
         if happenings and happenings[0].what is What.REPLACED:
             port.last = new
             port.orders[new] = order
-            order.words |= {name: message.text(name) for name in ("time_in_force", "display", "intermarket_sweep", "cl_ord_id")}
+            order.words |= {
+                name: message.text(name) for name in ("time_in_force", "display", "intermarket_sweep", "cl_ord_id")
+            }
         self.say_all(happenings, now_ns, message)
 
     def _modify(self, owner: str, port: Port, message: Message, now_ns: int) -> None:
         order = port.orders.get(number(message, "user_ref_num"))
         side, qty = message.text("side"), number(message, "quantity")
-        if order is None or not order.alive or order.ref != number(message, "user_ref_num") or not 1 <= qty <= QUANTITY_MAX:
+        if (
+            order is None
+            or not order.alive
+            or order.ref != number(message, "user_ref_num")
+            or not 1 <= qty <= QUANTITY_MAX
+        ):
             return
         if side != order.words["side"] and (order.words["side"], side) not in CHANGES_OF_SIDE:
             return
@@ -179,7 +194,9 @@ class Nasdaq(Venue):
         if qty > order.qty:
             happenings = self.market.replace(order, order.ref, order.px, qty, now_ns)
         open_qty = happenings[0].leaves if happenings else order.leaves
-        self._submit(owner, "OrderModified", (("user_ref_num", ref(order)), ("side", side), ("quantity", open_qty)), now_ns)
+        self._submit(
+            owner, "OrderModified", (("user_ref_num", ref(order)), ("side", side), ("quantity", open_qty)), now_ns
+        )
         self.say_all([each for each in happenings if each.what not in (What.REDUCED, What.REPLACED)], now_ns, message)
 
     def _mass_cancel(self, owner: str, port: Port, message: Message, now_ns: int) -> None:
@@ -187,7 +204,12 @@ class Nasdaq(Venue):
             return
         port.last = number(message, "user_ref_num")
         symbol = message.text("symbol")
-        self._submit(owner, "MassCancelResponse", (("user_ref_num", port.last), ("firm", message.text("firm")), ("symbol", symbol)), now_ns)
+        self._submit(
+            owner,
+            "MassCancelResponse",
+            (("user_ref_num", port.last), ("firm", message.text("firm")), ("symbol", symbol)),
+            now_ns,
+        )
         for order in self.market.open_orders(owner):
             if order.account in ("", message.text("firm")) and symbol in ("", order.symbol):
                 self.say_all(self.market.cancel(order, now_ns), now_ns)
@@ -197,7 +219,9 @@ class Nasdaq(Venue):
             return
         port.last = number(message, "user_ref_num")
         (port.disabled.add if message.type == "DisableOrderEntry" else port.disabled.discard)(message.text("firm"))
-        self._submit(owner, message.type + "Response", (("user_ref_num", port.last), ("firm", message.text("firm"))), now_ns)
+        self._submit(
+            owner, message.type + "Response", (("user_ref_num", port.last), ("firm", message.text("firm"))), now_ns
+        )
 
     # ----------------------------------------------------------------------------------------------------------- answers
 
@@ -206,12 +230,21 @@ class Nasdaq(Venue):
         match happening.what:
             case What.ACCEPTED:
                 self._reference += 1
-                self._submit(order.owner, "OrderAccepted", self._stands(order, order.qty, (("user_ref_num", ref(order)),), asked), now_ns)
+                self._submit(
+                    order.owner,
+                    "OrderAccepted",
+                    self._stands(order, order.qty, (("user_ref_num", ref(order)),), asked),
+                    now_ns,
+                )
             case What.REJECTED:
                 self._submit(
                     order.owner,
                     "Rejected",
-                    (("user_ref_num", ref(order)), ("reason", REJECTS.get(happening.reason, OTHER)), ("cl_ord_id", order.words["cl_ord_id"])),
+                    (
+                        ("user_ref_num", ref(order)),
+                        ("reason", REJECTS.get(happening.reason, OTHER)),
+                        ("cl_ord_id", order.words["cl_ord_id"]),
+                    ),
                     now_ns,
                 )
             case What.TRADE:
@@ -225,13 +258,21 @@ class Nasdaq(Venue):
                     now_ns,
                 )  # fmt: skip
             case What.CANCELED | What.REDUCED:
-                body = (("user_ref_num", ref(order)), ("quantity", happening.qty), ("reason", CANCEL_REASONS.get(happening.reason, "U")))
+                body = (
+                    ("user_ref_num", ref(order)),
+                    ("quantity", happening.qty),
+                    ("reason", CANCEL_REASONS.get(happening.reason, "U")),
+                )
                 self._submit(order.owner, "OrderCanceled", body, now_ns)
             case What.REPLACED:
                 assert asked is not None, "only a replace request replaces"
                 self._reference += 1
                 numbers = (("orig_user_ref_num", number(asked, "orig_user_ref_num")), ("user_ref_num", ref(order)))
-                fields = tuple((name, value) for name, value in self._stands(order, happening.leaves, numbers, None) if name != "cross_type")
+                fields = tuple(
+                    (name, value)
+                    for name, value in self._stands(order, happening.leaves, numbers, None)
+                    if name != "cross_type"
+                )
                 self._submit(order.owner, "OrderReplaced", (*fields, ("cross_type", order.words["cross_type"])), now_ns)
             case What.REPLACE_REJECTED:
                 self.say_all(self.market.cancel(order, now_ns), now_ns)

@@ -15,6 +15,7 @@ from simulators.matching.records import (
     Phase,
     Quote,
     Statistics,
+    check_whole,
     unpack_events,
 )
 
@@ -52,8 +53,7 @@ class CoreExchange:
 
     def run(self, messages: bytes | bytearray | memoryview) -> bytes:
         """Apply whole records of messages, in order; return the records of all events."""
-        if len(messages) % MESSAGE.size:
-            raise ValueError(f"{len(messages)} bytes are not whole messages of {MESSAGE.size}")
+        check_whole(messages)
         start = ffi.from_buffer("uint8_t[]", messages)
         count, done, out = len(messages) // MESSAGE.size, 0, bytearray()
         while done < count or lib.book_busy(self._x):

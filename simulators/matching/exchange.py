@@ -29,7 +29,10 @@ class Exchange(Protocol):
         """Apply one message; return what happened, in order. Raises struct.error when a field does not fit its record."""
 
     def run(self, messages: bytes | bytearray | memoryview) -> bytes:
-        """Apply whole records of messages, in order; return the records of all events. Raises when a record is not whole."""
+        """Apply whole records of messages, in order; return the records of all events.
+
+        Raises ValueError when the length is no multiple of a message's.
+        """
 
     def quote(self, symbol: int) -> Quote:
         """The best displayed prices of a symbol and the quantity displayed there."""

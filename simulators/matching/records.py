@@ -6,8 +6,9 @@ nanoseconds since the epoch. Ids are any unsigned 64-bit number and mean nothing
 
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum, IntFlag
+from operator import attrgetter
 from typing import NamedTuple
 
 QTY_MAX = 1 << 40  # so that the sum over every order of the largest pool stays far inside an int64
@@ -202,7 +203,10 @@ class Message:
 
     def pack(self) -> bytes:
         """The 112 bytes of the record. Raises struct.error when a field does not fit."""
-        return MESSAGE.pack(*astuple(self))
+        return MESSAGE.pack(*_fields(self))
+
+
+_fields = attrgetter(*(f.name for f in fields(Message)))
 
 
 class Event(NamedTuple):
@@ -253,6 +257,12 @@ class Event(NamedTuple):
 def pack_messages(messages: Iterable[Message]) -> bytes:
     """The records of `messages`, one after the other."""
     return b"".join([m.pack() for m in messages])
+
+
+def check_whole(data: bytes | bytearray | memoryview) -> None:
+    """Raise ValueError unless `data` is whole records of messages."""
+    if len(data) % MESSAGE.size:
+        raise ValueError(f"{len(data)} bytes are not whole messages of {MESSAGE.size}")
 
 
 def unpack_messages(data: bytes | bytearray | memoryview) -> Iterator[Message]:

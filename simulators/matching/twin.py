@@ -37,6 +37,7 @@ from simulators.matching.records import (
     Side,
     Statistics,
     Tif,
+    check_whole,
     unpack_messages,
 )
 from simulators.matching.twin_book import Order, Place, Symbol, Tally
@@ -62,6 +63,7 @@ class TwinExchange(TwinChecks):
 
     def run(self, messages: bytes | bytearray | memoryview) -> bytes:
         """Apply whole records of messages; return the records of all events."""
+        check_whole(messages)
         out = bytearray()
         for message in unpack_messages(messages):
             for event in self._done(message):

@@ -28,7 +28,6 @@ from simulators.matching.twin_rules import (
 )
 
 SECOND = 1_000_000_000
-_AUCTION_PHASES = (Phase.PRE_OPEN, Phase.OPENING_CALL, Phase.HALT, Phase.REOPENING_CALL, Phase.CLOSING_CALL)
 
 
 class TwinPhases(TwinMatching):
@@ -161,9 +160,8 @@ class TwinPhases(TwinMatching):
     def _enter_phase(self, symbol: Symbol, phase: Phase, reason: Reason) -> None:
         """Leave the old phase (with its auction, when it ends in one) and enter the new one."""
         old = symbol.phase
-        if old in _AUCTION_PHASES and (
-            phase == Phase.CONTINUOUS or (old == Phase.CLOSING_CALL and phase in (Phase.POST, Phase.CLOSED))
-        ):
+        opens = phase == Phase.CONTINUOUS and old != Phase.CONTINUOUS
+        if opens or (old == Phase.CLOSING_CALL and phase in (Phase.POST, Phase.CLOSED)):
             self._uncross(symbol)
             over = Tif.AT_CLOSE if old == Phase.CLOSING_CALL else Tif.AT_OPEN
             left = [*symbol.market[Side.BUY].values(), *symbol.market[Side.SELL].values()]
