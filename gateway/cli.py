@@ -140,7 +140,7 @@ def _demo(options: argparse.Namespace) -> int:
     if options.serve and options.orders:
         print("gateway demo: --serve stays up for your own orders, --orders sends recorded ones; give one of them", file=sys.stderr)
         return USAGE
-    return cast(int, _from("simulators.demo", "main")(seed=options.seed, count=options.count, orders=options.orders, serve=options.serve))
+    return cast(int, _from("simulators.demo.run", "main")(seed=options.seed, count=options.count, orders=options.orders, serve=options.serve))
 
 
 def _ask(options: argparse.Namespace) -> int:
