@@ -6,7 +6,7 @@
 #include "fix.h"
 #include "fix_text.h"
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(GW_PORTABLE) /* -DGW_PORTABLE: as other processors run it */
 #include <immintrin.h>
 #define GW_FIX_AVX2 1
 #endif

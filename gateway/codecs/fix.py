@@ -159,6 +159,7 @@ class FixCodec:
         if lib.gw_fix_dialect_check(self._table, len(dialect.table)) != len(dialect.table):
             raise AssertionError(f"{dialect.protocol}: the compiled tables are not sound; fix_dialect.py and fix_dialect.c disagree")
         self.pointer = ffi.cast("const gw_fix_dialect *", self._table)
+        self._view = ffi.new("gw_fix_msg *")
         self._report = ffi.new("gw_report *")
         self._fault = ffi.new("gw_fault *")
         self._frame = ffi.new("uint8_t[]", FRAME_MAX)
@@ -175,8 +176,10 @@ class FixCodec:
         if length <= 0:
             return self._incomplete(length)
         message = bytes(data[:length])
-        view = _scanned(message)
-        index = lib.gw_fix_decode(self.pointer, message, view, self._report, self._fault)
+        scanned = lib.gw_fix_scan(message, length, self._view)
+        if scanned < 0:
+            raise FixFault(scanned)
+        index = lib.gw_fix_decode(self.pointer, message, self._view, self._report, self._fault)
         if index < 0:
             raise self._error()
         return DecodedRecord(self._names[index], bytes(ffi.buffer(self._report)), length)
