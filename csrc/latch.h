@@ -151,11 +151,16 @@ static inline uint64_t gw_latch_load(const gw_latch_file *f, uint64_t salt, uint
     return __atomic_load_n(&f->words[slot], __ATOMIC_ACQUIRE);
 }
 
-/* The first slot from `from` on whose word differs from applied[slot], or GW_LATCH_WORDS. One pass a step: 128 loads and compares. */
+/* The first slot from `from` on whose word differs from applied[slot], or GW_LATCH_WORDS. One pass a step: 128 loads and compares;
+ * what differs is then read with gw_latch_load, which orders the slot's other fields behind its word. */
 static inline uint32_t gw_latch_next_change(const gw_latch_file *f, uint64_t salt, const uint64_t *applied, uint32_t from) {
-    for (uint32_t slot = from; slot < GW_LATCH_WORDS; slot++)
-        if (gw_latch_load(f, salt, slot) != applied[slot]) return slot;
-    return GW_LATCH_WORDS;
+    uint32_t slot = from;
+    if (f == NULL || f->head.salt != salt) { /* every word reads as zero */
+        while (slot < GW_LATCH_WORDS && applied[slot] == 0) slot++;
+        return slot;
+    }
+    while (slot < GW_LATCH_WORDS && __atomic_load_n(&f->words[slot], __ATOMIC_RELAXED) == applied[slot]) slot++;
+    return slot;
 }
 
 /* The gate's last look, for an order whose scopes have the `n` given slots (the firm's always among them): 1 if the bytes may leave.

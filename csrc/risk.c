@@ -144,6 +144,12 @@ typedef struct covering {
     int beyond; /* 1: an entity was beyond its table */
 } covering;
 
+/* The limits that cover an order: the rows of its known scopes, and for each control the scopes (bits) that set it. */
+typedef struct covering_limits {
+    const limit_row *rows[GW_SCOPES];
+    unsigned set[GW_LIMITED];
+} covering_limits;
+
 static covering cover(const gw_risk_sizes *n, uint32_t venue, uint32_t account, uint32_t strategy, uint32_t instrument) {
     covering c = {{0, venue, account, strategy, instrument}, {0}, 1u << GW_SCOPE_FIRM, 0};
     uint32_t count[GW_SCOPES] = {1, n->venues, n->accounts, n->strategies, n->instruments};
@@ -180,6 +186,13 @@ size_t gw_limits_size(const gw_risk_sizes *n) {
     return grid_offset(n) + up8((size_t)n->strategies * n->accounts) + up8((size_t)n->strategies * n->instruments);
 }
 
+/* The kind of the scope with that number. */
+static int kind_of(const gw_risk_sizes *n, size_t scope) {
+    int kind = 0;
+    while (kind + 1 < GW_SCOPES && scope >= scope_index(n, kind + 1, 0)) kind++;
+    return kind;
+}
+
 int gw_limits_ok(const void *table, size_t len, const gw_risk_sizes *n) {
     size_t need = gw_limits_size(n);
     limits_head h;
@@ -192,6 +205,7 @@ int gw_limits_ok(const void *table, size_t len, const gw_risk_sizes *n) {
     for (size_t scope = 0; scope < scope_count(n); scope++)
         for (int control = 0; control < GW_LIMITED; control++, row++) {
             if (!row->set && row->value == 0 && row->exp == 0) continue;
+            if (!(gw_control_rows[control].scopes & 1u << kind_of(n, scope))) return 0;
             int most = gw_control_rows[control].decimal ? EXP_MAX : 0;
             if (row->set != 1 || row->value < 0 || row->value == BIGGEST || row->exp < -most || row->exp > most) return 0;
             if (control == GW_CONTROL_RATE_PER_S && row->value > RATE_MAX) return 0;
@@ -208,18 +222,19 @@ int gw_risk_swap_limits(gw_risk *r, const void *table, size_t len) {
 
 uint64_t gw_risk_limits_version(const gw_risk *r) { return ((const state_head *)at_const(r, r->state))->limits_version; }
 
-/* The limit that a scope sets, or NULL. Unknown entities set none. */
-static const limit_row *limit_at(const gw_risk *r, const covering *c, int kind, int control) {
-    if (r->limits == NULL || !(c->known & 1u << kind) || !(gw_control_rows[control].scopes & 1u << kind)) return NULL;
-    const limit_row *row = (const limit_row *)(r->limits + sizeof(limits_head)) + c->index[kind] * GW_LIMITED + control;
-    return row->set ? row : NULL;
+static const limit_row *rows_at(const gw_risk *r, size_t scope) {
+    return (const limit_row *)(r->limits + sizeof(limits_head)) + scope * GW_LIMITED;
 }
 
-/* How many covering scopes set a limit for the control. */
-static int set_count(const gw_risk *r, const covering *c, int control) {
-    int n = 0;
-    for (int kind = 0; kind < GW_SCOPES; kind++) n += limit_at(r, c, kind, control) != NULL;
-    return n;
+/* Unknown entities set no limits; without a table nobody does. */
+static covering_limits limits_of(const gw_risk *r, const covering *c) {
+    covering_limits l = {{NULL}, {0}};
+    for (int kind = 0; r->limits != NULL && kind < GW_SCOPES; kind++) {
+        if (!(c->known & 1u << kind)) continue;
+        l.rows[kind] = rows_at(r, c->index[kind]);
+        for (int control = 0; control < GW_LIMITED; control++) l.set[control] |= (unsigned)l.rows[kind][control].set << kind;
+    }
+    return l;
 }
 
 static int allowed(const gw_risk *r, uint32_t strategy, int kind, uint32_t column) {
@@ -241,11 +256,12 @@ static int64_t clamp(wide v) { return v > BIGGEST ? BIGGEST : v < -(wide)BIGGEST
 /* Quotient rounded up; d > 0. */
 static wide ceil_div(wide v, wide d) { return v / d + (v % d > 0); }
 
+static const int64_t ten[EXP_MAX + 1] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000, 100000000000,
+                                         1000000000000, 10000000000000, 100000000000000, 1000000000000000, 10000000000000000, 100000000000000000,
+                                         1000000000000000000};
+
 /* v × 10^exp rounded up, held inside ±WIDE_MAX. At most 25 rounds of 18 digits. */
 static wide scale_up(wide v, int exp) {
-    static const int64_t ten[EXP_MAX + 1] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000, 100000000000,
-                                             1000000000000, 10000000000000, 100000000000000, 1000000000000000, 10000000000000000,
-                                             100000000000000000, 1000000000000000000};
     while (exp < 0 && v != 0) {
         int step = -exp < EXP_MAX ? -exp : EXP_MAX;
         v = ceil_div(v, ten[step]);
@@ -264,10 +280,13 @@ static wide scale_up(wide v, int exp) {
 
 /* ---- check ---- */
 
+/* One check under way: who is covered, by what, and what was found. */
 typedef struct found {
     gw_breach *out;
     int max;
     int count;
+    covering c;
+    covering_limits limits;
 } found;
 
 static void add_breach(found *f, int control, int scope, uint32_t entity, int why, int exp, wide value, int64_t limit, wide headroom) {
@@ -289,33 +308,32 @@ static void add_breach(found *f, int control, int scope, uint32_t entity, int wh
 static void add_plain(found *f, int control, int scope, uint32_t entity, int why) { add_breach(f, control, scope, entity, why, 0, 0, 0, 0); }
 
 /* The one comparison: used + adds (× 10^exp) > limit is a breach at every scope that sets one; if a mandatory control has none, that is the breach. */
-static void compare(const gw_risk *r, const covering *c, found *f, int control, const wide *used, wide adds, int exp) {
-    if (set_count(r, c, control) == 0) {
-        if (gw_control_rows[control].mandatory) add_plain(f, control, GW_SCOPE_FIRM, 0, GW_BREACH_UNSET);
-        return;
-    }
+static void compare(found *f, int control, const wide *used, wide adds, int exp) {
+    if (f->limits.set[control] == 0 && gw_control_rows[control].mandatory) add_plain(f, control, GW_SCOPE_FIRM, 0, GW_BREACH_UNSET);
     for (int kind = 0; kind < GW_SCOPES; kind++) {
-        const limit_row *limit = limit_at(r, c, kind, control);
-        if (limit == NULL) continue;
+        if (!(f->limits.set[control] & 1u << kind)) continue;
+        const limit_row *limit = &f->limits.rows[kind][control];
         wide before = used == NULL ? 0 : used[kind];
-        wide value = scale_up(before + adds, exp - limit->exp);
+        int finer = limit->exp - exp; /* mostly the value has the more decimals: then the limit is multiplied, which spares a division */
+        if (finer >= 0 && finer <= EXP_MAX && before + adds <= (wide)limit->value * ten[finer]) continue;
+        wide value = scale_up(before + adds, -finer);
         if (value > limit->value)
-            add_breach(f, control, kind, c->entity[kind], GW_BREACH_OVER, limit->exp, value, limit->value,
-                       limit->value - wide_max(scale_up(before, exp - limit->exp), -WIDE_MAX / 2));
+            add_breach(f, control, kind, f->c.entity[kind], GW_BREACH_OVER, limit->exp, value, limit->value,
+                       limit->value - wide_max(scale_up(before, -finer), -WIDE_MAX / 2));
     }
 }
 
 static int priced(const gw_risk_in *in) { return (in->ord_type == '2' || in->ord_type == '4') && (in->has & GW_RISK_HAS_PX); }
 
-static void check_permission(const gw_risk *r, const gw_risk_in *in, const covering *c, found *f) {
+static void check_permission(const gw_risk *r, const gw_risk_in *in, found *f) {
     uint32_t named[GW_SCOPES] = {0, in->venue, in->account, in->strategy, in->instrument};
     if ((in->kind != 'D' && in->kind != 'G') || (in->side != GW_BUY && in->side != GW_SELL))
         add_plain(f, GW_CONTROL_PERMISSION, GW_SCOPE_FIRM, 0, GW_BREACH_INVALID);
     for (int kind = GW_SCOPE_VENUE; kind <= GW_SCOPE_SYMBOL; kind++)
-        if (!(c->known & 1u << kind)) add_plain(f, GW_CONTROL_PERMISSION, kind, named[kind], GW_BREACH_UNKNOWN);
-    if (!(c->known & 1u << GW_SCOPE_STRATEGY)) return;
+        if (!(f->c.known & 1u << kind)) add_plain(f, GW_CONTROL_PERMISSION, kind, named[kind], GW_BREACH_UNKNOWN);
+    if (!(f->c.known & 1u << GW_SCOPE_STRATEGY)) return;
     for (int kind = GW_SCOPE_ACCOUNT; kind <= GW_SCOPE_SYMBOL; kind += GW_SCOPE_SYMBOL - GW_SCOPE_ACCOUNT)
-        if (c->known & 1u << kind && !allowed(r, in->strategy, kind, named[kind]))
+        if (f->c.known & 1u << kind && !allowed(r, in->strategy, kind, named[kind]))
             add_plain(f, GW_CONTROL_PERMISSION, kind, named[kind], GW_BREACH_DENIED);
 }
 
@@ -328,32 +346,33 @@ static uint32_t id_place(const gw_risk *r, uint64_t id) {
     return i;
 }
 
-static void check_duplicate(const gw_risk *r, const gw_risk_in *in, const covering *c, found *f) {
+static void check_duplicate(const gw_risk *r, const gw_risk_in *in, found *f) {
     int used;
     if (in->id_kind == GW_RISK_ID_RISING)
-        used = in->id <= ((const uint64_t *)at_const(r, r->last_ids))[c->entity[GW_SCOPE_STRATEGY]];
+        used = in->id <= ((const uint64_t *)at_const(r, r->last_ids))[f->c.entity[GW_SCOPE_STRATEGY]];
     else
         used = ((const uint32_t *)at_const(r, r->index))[id_place(r, in->id)] != 0;
     if (used) add_plain(f, GW_CONTROL_DUPLICATE_ID, GW_SCOPE_FIRM, 0, GW_BREACH_REPEATED);
 }
 
 /* The tightest collar that covers the order, in bps; 0 if none is set. */
-static int64_t tightest_collar(const gw_risk *r, const covering *c) {
+static int64_t tightest_collar(const found *f) {
     int64_t tightest = -1;
     for (int kind = 0; kind < GW_SCOPES; kind++) {
-        const limit_row *limit = limit_at(r, c, kind, GW_CONTROL_COLLAR_BPS);
-        if (limit != NULL && (tightest < 0 || limit->value < tightest)) tightest = limit->value;
+        if (!(f->limits.set[GW_CONTROL_COLLAR_BPS] & 1u << kind)) continue;
+        int64_t collar = f->limits.rows[kind][GW_CONTROL_COLLAR_BPS].value;
+        if (tightest < 0 || collar < tightest) tightest = collar;
     }
     return tightest < 0 ? 0 : tightest;
 }
 
-static void check_notional(const gw_risk *r, const gw_risk_in *in, const covering *c, found *f) {
+static void check_notional(const gw_risk_in *in, found *f) {
     if (in->multiplier <= 0) {
         add_plain(f, GW_CONTROL_NOTIONAL, GW_SCOPE_FIRM, 0, GW_BREACH_INVALID);
         return;
     }
-    if (set_count(r, c, GW_CONTROL_NOTIONAL) == 0) {
-        compare(r, c, f, GW_CONTROL_NOTIONAL, NULL, 0, 0);
+    if (f->limits.set[GW_CONTROL_NOTIONAL] == 0) {
+        compare(f, GW_CONTROL_NOTIONAL, NULL, 0, 0);
         return;
     }
     wide ref = in->has & GW_RISK_HAS_REF_PX ? wide_abs(in->ref_px) : 0, worst;
@@ -362,52 +381,52 @@ static void check_notional(const gw_risk *r, const gw_risk_in *in, const coverin
         worst = in->side == GW_BUY && in->px >= 0 ? in->px : wide_max(wide_abs(in->px), ref);
     } else if (in->has & GW_RISK_HAS_REF_PX) {
         wide bound = in->has & GW_RISK_HAS_STOP_PX ? wide_max(ref, wide_abs(in->stop_px)) : ref;
-        worst = ceil_div(bound * ((wide)10000 + tightest_collar(r, c)), 10000); /* below 2^127: both are at most 2^63 and a little */
+        worst = ceil_div(bound * ((wide)10000 + tightest_collar(f)), 10000); /* below 2^127: both are at most 2^63 and a little */
     } else {
-        add_plain(f, GW_CONTROL_NOTIONAL, GW_SCOPE_SYMBOL, c->entity[GW_SCOPE_SYMBOL], GW_BREACH_NO_REF);
+        add_plain(f, GW_CONTROL_NOTIONAL, GW_SCOPE_SYMBOL, f->c.entity[GW_SCOPE_SYMBOL], GW_BREACH_NO_REF);
         return;
     }
     wide mantissa;
     int exp = in->px_exp + in->qty_exp + in->mult_exp;
     if (!__builtin_mul_overflow(worst, (wide)in->qty, &mantissa) && !__builtin_mul_overflow(mantissa, (wide)in->multiplier, &mantissa)) {
-        compare(r, c, f, GW_CONTROL_NOTIONAL, NULL, mantissa, exp);
+        compare(f, GW_CONTROL_NOTIONAL, NULL, mantissa, exp);
         return;
     }
     for (int kind = 0; kind < GW_SCOPES; kind++) { /* beyond 128 bits: beyond every limit */
-        const limit_row *limit = limit_at(r, c, kind, GW_CONTROL_NOTIONAL);
-        if (limit != NULL)
-            add_breach(f, GW_CONTROL_NOTIONAL, kind, c->entity[kind], GW_BREACH_OVER, limit->exp, BIGGEST, limit->value, limit->value);
+        if (!(f->limits.set[GW_CONTROL_NOTIONAL] & 1u << kind)) continue;
+        const limit_row *limit = &f->limits.rows[kind][GW_CONTROL_NOTIONAL];
+        add_breach(f, GW_CONTROL_NOTIONAL, kind, f->c.entity[kind], GW_BREACH_OVER, limit->exp, BIGGEST, limit->value, limit->value);
     }
 }
 
-static void check_collar(const gw_risk *r, const gw_risk_in *in, const covering *c, found *f) {
+static void check_collar(const gw_risk_in *in, found *f) {
     wide beyond, bps;
-    if (set_count(r, c, GW_CONTROL_COLLAR_BPS) == 0) {
-        compare(r, c, f, GW_CONTROL_COLLAR_BPS, NULL, 0, 0);
+    if (f->limits.set[GW_CONTROL_COLLAR_BPS] == 0) {
+        compare(f, GW_CONTROL_COLLAR_BPS, NULL, 0, 0);
         return;
     }
     if (!(in->has & GW_RISK_HAS_REF_PX)) {
-        add_plain(f, GW_CONTROL_COLLAR_BPS, GW_SCOPE_SYMBOL, c->entity[GW_SCOPE_SYMBOL], GW_BREACH_NO_REF);
+        add_plain(f, GW_CONTROL_COLLAR_BPS, GW_SCOPE_SYMBOL, f->c.entity[GW_SCOPE_SYMBOL], GW_BREACH_NO_REF);
         return;
     }
     if (!priced(in)) return; /* it has no price of its own; its notional is judged at the reference */
     beyond = in->side == GW_BUY ? (wide)in->px - in->ref_px : (wide)in->ref_px - in->px;
     if (beyond <= 0) return;
     bps = in->ref_px == 0 ? (wide)BIGGEST : ceil_div(beyond * 10000, wide_abs(in->ref_px));
-    compare(r, c, f, GW_CONTROL_COLLAR_BPS, NULL, bps, 0);
+    compare(f, GW_CONTROL_COLLAR_BPS, NULL, bps, 0);
 }
 
-static void check_position(const gw_risk *r, const gw_risk_in *in, const covering *c, found *f) {
+static void check_position(const gw_risk *r, const gw_risk_in *in, found *f) {
     wide adds = in->qty, used[GW_SCOPES];
     if (in->kind == 'G') { /* only what the replace holds beyond the old order */
         adds = (wide)in->qty - in->cum - gw_risk_held(r, in->slot);
         if (adds <= 0) return;
     }
     for (int kind = 0; kind < GW_SCOPES; kind++) {
-        const gw_exposure *e = at_const(r, cell_offset(r, c, kind));
+        const gw_exposure *e = at_const(r, cell_offset(r, &f->c, kind));
         used[kind] = in->side == GW_BUY ? (wide)e->position + e->open_buy + e->pend_buy : -(wide)e->position + e->open_sell + e->pend_sell;
     }
-    compare(r, c, f, GW_CONTROL_POSITION, used, adds, in->qty_exp);
+    compare(f, GW_CONTROL_POSITION, used, adds, in->qty_exp);
 }
 
 /* The bucket's debt at now_ns, in 1e-9 messages. */
@@ -420,34 +439,35 @@ static const gw_risk_scope *scope_at(const gw_risk *r, const covering *c, int ki
     return (const gw_risk_scope *)at_const(r, r->scopes) + c->index[kind];
 }
 
-static void check_counts(const gw_risk *r, const gw_risk_in *in, const covering *c, found *f) {
+static void check_counts(const gw_risk *r, const gw_risk_in *in, found *f) {
     wide used[GW_SCOPES];
     if (in->kind != 'G') { /* a replaced order is counted already */
-        for (int kind = 0; kind < GW_SCOPES; kind++) used[kind] = scope_at(r, c, kind)->open_orders;
-        compare(r, c, f, GW_CONTROL_OPEN_ORDERS, used, 1, 0);
+        for (int kind = 0; kind < GW_SCOPES; kind++) used[kind] = scope_at(r, &f->c, kind)->open_orders;
+        compare(f, GW_CONTROL_OPEN_ORDERS, used, 1, 0);
     }
     for (int kind = 0; kind < GW_SCOPES; kind++) {
-        const limit_row *limit = limit_at(r, c, kind, GW_CONTROL_RATE_PER_S);
-        used[kind] = limit == NULL ? 0 : drained(scope_at(r, c, kind), limit->value, in->now_ns);
+        used[kind] = 0;
+        if (f->limits.set[GW_CONTROL_RATE_PER_S] & 1u << kind)
+            used[kind] = drained(scope_at(r, &f->c, kind), f->limits.rows[kind][GW_CONTROL_RATE_PER_S].value, in->now_ns);
     }
-    compare(r, c, f, GW_CONTROL_RATE_PER_S, used, NANO, -9);
+    compare(f, GW_CONTROL_RATE_PER_S, used, NANO, -9);
 }
 
 int gw_risk_check(const gw_risk *r, const gw_risk_in *in, gw_breach *out, int max) {
-    found f = {out, max, 0};
-    covering c = cover(&r->n, in->venue, in->account, in->strategy, in->instrument);
-    check_permission(r, in, &c, &f);
-    check_duplicate(r, in, &c, &f);
+    found f = {out, max, 0, cover(&r->n, in->venue, in->account, in->strategy, in->instrument), {{NULL}, {0}}};
+    f.limits = limits_of(r, &f.c);
+    check_permission(r, in, &f);
+    check_duplicate(r, in, &f);
     int sound = in->qty > 0 && (in->kind != 'G' || in->cum >= 0);
     if (sound) {
-        compare(r, &c, &f, GW_CONTROL_ORDER_QTY, NULL, in->qty, in->qty_exp);
-        check_notional(r, in, &c, &f);
+        compare(&f, GW_CONTROL_ORDER_QTY, NULL, in->qty, in->qty_exp);
+        check_notional(in, &f);
     } else {
         add_plain(&f, GW_CONTROL_ORDER_QTY, GW_SCOPE_FIRM, 0, GW_BREACH_INVALID);
     }
-    check_collar(r, in, &c, &f);
-    if (sound) check_position(r, in, &c, &f);
-    check_counts(r, in, &c, &f);
+    check_collar(in, &f);
+    if (sound) check_position(r, in, &f);
+    check_counts(r, in, &f);
     return f.count;
 }
 
@@ -456,10 +476,14 @@ int gw_risk_check(const gw_risk *r, const gw_risk_in *in, gw_breach *out, int ma
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 
-static void add_to(int64_t *sum, wide by, int *said) {
-    wide total = *sum + by;
-    *sum = clamp(total);
-    if (*sum != total) *said |= GW_RISK_SATURATED;
+static void add_to(int64_t *sum, int64_t by, int *said) {
+    int64_t total;
+    if (!__builtin_add_overflow(*sum, by, &total) && total >= -BIGGEST) {
+        *sum = total;
+        return;
+    }
+    *sum = by < 0 ? -BIGGEST : BIGGEST;
+    *said |= GW_RISK_SATURATED;
 }
 
 static covering cover_delta(const gw_risk *r, const gw_risk_delta *d) {
@@ -478,14 +502,15 @@ static void hold(gw_risk *r, const gw_risk_delta *d, reservation *o, int64_t ope
         o->instrument = d->instrument;
     }
     covering c = cover(&r->n, o->venue, o->account, o->strategy, o->instrument);
-    wide open_by = (wide)open - o->open, pend_by = (wide)pend + incr - o->pend - o->incr;
+    /* No parts of one order are below 0 or add up to more than 64 bits hold, so neither do their differences. */
+    int64_t open_by = open - o->open, pend_by = pend + incr - (o->pend + o->incr);
     int count = (open + pend + incr > 0) - (held(o) > 0);
     for (int kind = 0; kind < GW_SCOPES; kind++) {
         ((gw_risk_scope *)at(r, r->scopes))[c.index[kind]].open_orders += count;
         if (kind == GW_SCOPE_SYMBOL) continue; /* its cell is the firm's */
         gw_exposure *e = at(r, cell_offset(r, &c, kind));
-        add_to(o->side == GW_BUY ? &e->open_buy : &e->open_sell, open_by, said);
-        add_to(o->side == GW_BUY ? &e->pend_buy : &e->pend_sell, pend_by, said);
+        if (open_by != 0) add_to(o->side == GW_BUY ? &e->open_buy : &e->open_sell, open_by, said);
+        if (pend_by != 0) add_to(o->side == GW_BUY ? &e->pend_buy : &e->pend_sell, pend_by, said);
     }
     o->open = open;
     o->pend = pend;
@@ -493,7 +518,7 @@ static void hold(gw_risk *r, const gw_risk_delta *d, reservation *o, int64_t ope
     if (held(o) == 0) memset(o, 0, sizeof *o);
 }
 
-static void move_position(gw_risk *r, const gw_risk_delta *d, wide qty, int *said) {
+static void move_position(gw_risk *r, const gw_risk_delta *d, int64_t qty, int *said) {
     covering c = cover_delta(r, d);
     for (int kind = 0; kind < GW_SCOPE_SYMBOL; kind++)
         add_to(&((gw_exposure *)at(r, cell_offset(r, &c, kind)))->position, d->side == GW_BUY ? qty : -qty, said);
@@ -516,8 +541,8 @@ static void count_message(gw_risk *r, const gw_risk_delta *d) {
     covering c = cover_delta(r, d);
     for (int kind = 0; kind < GW_SCOPES; kind++) {
         gw_risk_scope *s = (gw_risk_scope *)at(r, r->scopes) + c.index[kind];
-        const limit_row *limit = limit_at(r, &c, kind, GW_CONTROL_RATE_PER_S);
-        s->bucket_nano = limit == NULL ? 0 : clamp(drained(s, limit->value, d->now_ns) + NANO);
+        const limit_row *rate = r->limits != NULL && c.known & 1u << kind ? &rows_at(r, c.index[kind])[GW_CONTROL_RATE_PER_S] : NULL;
+        s->bucket_nano = rate == NULL || !rate->set ? 0 : clamp(drained(s, rate->value, d->now_ns) + NANO);
         if (d->now_ns > s->bucket_ns) s->bucket_ns = d->now_ns;
         s->messages++;
     }
@@ -592,9 +617,9 @@ static void book(gw_risk *r, const gw_risk_delta *d, reservation *o, int *said) 
         hold(r, d, o, leaves, 0, max64(0, pend_leaves - leaves), said);
         break;
     case GW_RISK_REPLACE_REJECT: hold(r, d, o, o->open, o->pend, max64(0, pend_leaves - live), said); break;
-    case GW_RISK_BUST: move_position(r, d, -(wide)d->qty, said); break;
+    case GW_RISK_BUST: move_position(r, d, -d->qty, said); break;
     case GW_RISK_CORRECT:
-        move_position(r, d, -(wide)d->old_qty, said);
+        move_position(r, d, -d->old_qty, said);
         move_position(r, d, d->qty, said);
         break;
     case GW_RISK_EXTERNAL_ORDER: hold(r, d, o, leaves, 0, 0, said); break;
