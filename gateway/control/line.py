@@ -1,0 +1,139 @@
+"""One connection as the control plane sees it: its session machine, what was last seen of it, and its actions as commands.
+
+Facts and messages of a bell are given to the machine in the order in which they can have happened; what it answers becomes parts of
+one batch, each naming the epoch and the state generation of that bell.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from gateway.control.tongue import Tongue
+from gateway.lane import commands
+from gateway.lane.commands import At, Part
+from gateway.lane.events import Bell
+from gateway.lane.native import lib
+from gateway.sessions.actions import (
+    SECOND,
+    Action,
+    ApplyReport,
+    Attached,
+    Close,
+    Closed,
+    Done,
+    Evidence,
+    GapClosed,
+    GarbledLimit,
+    Input,
+    Resend,
+    Rx,
+    Send,
+    SeqHigh,
+    Session,
+    SetNext,
+    SetRx,
+    SetTx,
+    SetValues,
+    Silent,
+    Tell,
+    Tx,
+)
+
+RX = {Rx.CLOSED: lib.GW_CLOSED, Rx.ADMIN: lib.GW_ADMIN, Rx.FLOW: lib.GW_FLOW, Rx.RECOVER: lib.GW_RECOVER, Rx.HOLD: lib.GW_HOLD}
+TX = {Tx.CLOSED: lib.GW_CLOSED, Tx.ADMIN: lib.GW_ADMIN, Tx.CANCELS: lib.GW_CANCELS, Tx.OPEN: lib.GW_OPEN}
+NEXT = {"rx": lib.GW_NEXT_RX, "tx": lib.GW_NEXT_TX, "token": lib.GW_NEXT_TOKEN}
+RX_NAMES = {number: state.value for state, number in RX.items()}
+TX_NAMES = {number: state.value for state, number in TX.items()}
+
+# A batch takes no further message once it has this much: what one can add (a Reject, a Logout, some states) still fits behind it, and
+# so does the report it may ask to be booked, which the lane takes among the first 16 parts only.
+BATCH_BYTES = commands.PAYLOAD_MAX // 2
+BATCH_PARTS = 10
+# A FIX peer is probed after 1.2 heartbeat intervals and lost after 2.4 (FIX 4.4 vol. 2: "some reasonable transmission time").
+FIX_SILENCE_TENTHS = 24
+
+
+def error_text(error: int) -> str:
+    """Why a socket is gone, of gw_ev.error: 0 by us, -1 by the peer, else -1-errno."""
+    return "" if error == 0 else "closed by the peer" if error == -1 else f"errno {-1 - error}"
+
+
+@dataclass
+class Line:
+    """`at` is the connection as the last bell showed it; `taken` the last message that was handled."""
+
+    conn: int
+    name: str
+    session: Session
+    tongue: Tongue
+    at: At = field(default_factory=lambda: At(0))
+    rx: int = lib.GW_CLOSED
+    tx: int = lib.GW_CLOSED
+    rx_next: int = 1
+    tx_next: int = 1
+    told_epoch: int = 0
+    hb_ns: int = 0
+    silence_ns: int = 0
+    """Fixed by the protocol; 0 = follows from the heartbeat."""
+
+    def seen(self, bell: Bell) -> None:
+        """Remember what the bell shows."""
+        self.at = At(self.conn, bell.epoch, bell.state_gen)
+        self.rx, self.tx, self.rx_next, self.tx_next = bell.rx, bell.tx, bell.rx_next, bell.tx_next
+
+    def inputs(self, bell: Bell) -> Iterator[tuple[Input, int]]:
+        """What the bell tells the machine, each with the position it answers: a message's lsn, 0 for a fact."""
+        facts = bell.facts
+        if self.told_epoch != bell.epoch:
+            # A session bound to an accepted socket has no other sign of it than its new epoch.
+            self.told_epoch = bell.epoch
+            yield Attached(bell.messages[0].expected if bell.messages else bell.rx_next, bell.tx_next), 0
+        if facts & lib.GW_FACT_GAP:
+            yield SeqHigh(max((m.seq for m in bell.messages), default=bell.rx_next), bell.rx_next), 0
+        for inbound in bell.messages:
+            yield self.tongue.hear(inbound), inbound.lsn
+        if bell.more:
+            return  # facts may belong behind what is left for the next bell
+        if facts & lib.GW_FACT_GAP_CLOSED:
+            yield GapClosed(), 0
+        if facts & lib.GW_FACT_GARBLED:
+            yield GarbledLimit(), 0
+        if facts & lib.GW_FACT_SILENT:
+            yield Silent(), 0
+        if facts & lib.GW_FACT_CLOSED:
+            yield Closed(error_text(bell.error)), 0
+
+    def parts(self, actions: list[Action]) -> tuple[list[Part], list[Tell]]:
+        """The actions as commands, and what was told."""
+        parts: list[Part] = []
+        told: list[Tell] = []
+        at = self.at
+        for action in actions:
+            match action:
+                case Send(type=type, fields=fields, seq=seq, poss_dup=poss_dup):
+                    number, body = self.tongue.say(type, fields)
+                    parts.append(commands.send(at, number, body, seq or 0, poss_dup))
+                case SetRx(state=rx, through=through):
+                    parts.append(commands.set_rx(at, RX[rx], through or 0))
+                case SetTx(state=tx):
+                    parts.append(commands.set_tx(at, TX[tx]))
+                case SetNext(which=which, n=n):
+                    parts.append(commands.set_next(at, NEXT[which], n))
+                case SetValues(heart_bt_int_s=seconds, values=values):
+                    self.hb_ns = self.hb_ns if seconds is None else seconds * SECOND
+                    text = b"".join(f"{name}={value}\n".encode() for name, value in values)
+                    parts.append(commands.set_values(at, self.hb_ns, self.silence_ns or self.hb_ns * FIX_SILENCE_TENTHS // 10, text))
+                case Resend(first=first, last=last):
+                    parts.append(commands.resend(at, first, last))
+                case Evidence(n=n, fenced=True):
+                    parts.append(commands.evidence(at, lib.GW_EVIDENCE_FENCE, n))
+                case Evidence():
+                    pass  # that the session layer has it all releases nothing: only the engine's own answer does (R8)
+                case ApplyReport(message=message):
+                    parts.append(commands.apply_report(at, message.lsn))
+                case Close(after_flush=after_flush, deadline_ns=deadline_ns):
+                    parts.append(commands.close(at, after_flush, deadline_ns))
+                case Tell():
+                    told.append(action)
+                case Done():
+                    pass  # one for the whole bell, at its end
+        return parts, told

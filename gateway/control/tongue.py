@@ -1,0 +1,158 @@
+"""Between a session machine and a lane: journaled frames become the machine's inputs, its messages become fields of a command.
+
+A tongue knows one protocol and no connection. It judges nothing: the lane has classed what came, the machine decides.
+"""
+
+import struct
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from gateway.codecs import fix
+from gateway.codecs.layout import Meaning
+from gateway.codecs.reference import Refused, decode_fields
+from gateway.lane import commands
+from gateway.lane.native import lib
+from gateway.lane.records import Inbound
+from gateway.sessions.actions import Fault, Fields, HeaderFault, Input, Key, Message, SecretRef, SeqHigh, SeqLow, Value
+from gateway.sessions.fix_rim import HEADER
+
+
+class Tongue(Protocol):
+    """One protocol."""
+
+    def hear(self, inbound: Inbound) -> Input:
+        """What the session machine is told about this message."""
+
+    def say(self, type: str, fields: Fields) -> tuple[int, bytes]:
+        """Number of the message and its body, for commands.send. Raises: KeyError where the protocol has no such message or field."""
+
+
+def _octets(value: Value) -> tuple[bytes | int, bool]:
+    match value:
+        case SecretRef(name=name):
+            return name.encode(), True
+        case int():
+            return value, False
+        case str():
+            return value.encode("latin-1"), False
+    return value, False
+
+
+# ----------------------------------------------------------------------------------------------------------------------- FIX
+
+# What is odd in a message that is not garbled → SessionRejectReason(373) and its words.
+ODD = {
+    lib.GW_FIX_ODD_TAG: (0, "Invalid tag number"),
+    lib.GW_FIX_ODD_EMPTY: (4, "Tag specified without a value"),
+    lib.GW_FIX_ODD_REPEATED: (13, "Tag appears more than once"),
+    lib.GW_FIX_ODD_LATE: (14, "Tag specified out of required order"),
+    lib.GW_FIX_ODD_VALUE: (6, "Incorrect data format for value"),
+}
+# The codec's fault of a message that is known but cannot be read → the same.
+FAULTS = {
+    lib.GW_E_MISSING: (1, "Required tag missing"),
+    lib.GW_E_EMPTY: (4, "Tag specified without a value"),
+    lib.GW_E_VALUE: (5, "Value is incorrect (out of range) for this tag"),
+    lib.GW_E_RANGE: (5, "Value is incorrect (out of range) for this tag"),
+    lib.GW_E_SCALE: (5, "Value is incorrect (out of range) for this tag"),
+    lib.GW_E_FORMAT: (6, "Incorrect data format for value"),
+    lib.GW_E_TEXT: (6, "Incorrect data format for value"),
+    lib.GW_E_TAG: (13, "Tag appears more than once"),
+}
+OTHER = (99, "Message cannot be read")
+
+
+class FixTongue:
+    """FIX: fields by their tags, text in latin-1. `decode` raises FixFault for a business message that cannot be read."""
+
+    def __init__(self, decode: Callable[[bytes], object]) -> None:
+        self._decode = decode
+
+    def hear(self, inbound: Inbound) -> Input:
+        message = self.message(inbound)
+        if inbound.cls == lib.CLS_HEADER_FAULT:
+            return HeaderFault(inbound.a, message.seq, message.type)
+        if inbound.cls == lib.CLS_SEQ_LOW:
+            return SeqLow(inbound.seq, inbound.expected)
+        if inbound.cls == lib.CLS_SEQ_HIGH:
+            return SeqHigh(inbound.seq, inbound.expected)
+        return message
+
+    def message(self, inbound: Inbound) -> Message:
+        """The message as decoded, whatever its class; a masked frame is read all the same."""
+        try:
+            scanned = fix.scan(inbound.frame)
+        except fix.FixFault as error:
+            return Message("", seq=inbound.seq, expected=inbound.expected, fault=Fault(OTHER[0], error.tag, OTHER[1]), lsn=inbound.lsn, raw=inbound.frame)
+        return Message(
+            type=scanned.msg_type,
+            fields=tuple((tag, value.decode("latin-1")) for tag, value in scanned.fields if tag not in HEADER),
+            seq=scanned.msg_seq_num,
+            expected=inbound.expected,
+            poss_dup=scanned.poss_dup,
+            sender=scanned.sender_comp_id,
+            target=scanned.target_comp_id,
+            fault=self._fault(inbound, scanned),
+            lsn=inbound.lsn,
+            raw=inbound.frame,
+        )
+
+    def _fault(self, inbound: Inbound, scanned: fix.Scanned) -> Fault | None:
+        """Why a message that the lane called malformed is so: its form, its session fields, or its business fields."""
+        if scanned.odd and scanned.odd_field is not None:
+            reason, text = next(words for bit, words in ODD.items() if scanned.odd & bit)
+            return Fault(reason, scanned.fields[scanned.odd_field][0] or None, text)
+        if inbound.cls != lib.CLS_MALFORMED:
+            return None
+        tags = dict(reversed(scanned.fields))
+        if scanned.msg_type == "2":
+            return Fault(5, 7 if not tags.get(7, b"").isdigit() or not int(tags[7]) else 16, FAULTS[lib.GW_E_RANGE][1])
+        if scanned.msg_type == "1":
+            return Fault(5, 112, FAULTS[lib.GW_E_RANGE][1]) if tags.get(112) else Fault(1, 112, FAULTS[lib.GW_E_MISSING][1])
+        if scanned.msg_type == "4":
+            return None  # the machine looks at NewSeqNo itself
+        try:
+            self._decode(inbound.frame)
+        except fix.FixFault as error:
+            if error.code == lib.GW_E_TYPE:
+                return None  # not a message of this dialect: the machine answers that its type is unsupported
+            reason, text = FAULTS.get(error.code, OTHER)
+            return Fault(reason, error.tag, text)
+        return Fault(OTHER[0], None, OTHER[1])
+
+    def say(self, type: str, fields: Fields) -> tuple[int, bytes]:
+        body = b"".join(commands.field(int(tag), *_octets(value)) for tag, value in fields)
+        return int.from_bytes(type.encode(), "little"), body
+
+
+# ------------------------------------------------------------------------------------------------------------------- layouts
+
+
+class LayoutTongue:
+    """A binary protocol: messages and fields by the names of its layout."""
+
+    def __init__(self, meaning: Meaning, sender: str) -> None:
+        self._meaning = meaning
+        self._sender = sender  # of what is heard: "venue" or "client"
+        self._fields: dict[str, Mapping[str, int]] = {
+            message.name: {field.name: index for index, field in enumerate(message.all_fields)} for message in meaning.messages
+        }
+
+    def hear(self, inbound: Inbound) -> Input:
+        try:
+            decoded = decode_fields(self._meaning, inbound.frame, self._sender)
+        except Refused as error:
+            return Message("", seq=inbound.seq, expected=inbound.expected, fault=Fault(OTHER[0], None, str(error)), lsn=inbound.lsn, raw=inbound.frame)
+        if decoded is None:
+            return Message("", seq=inbound.seq, expected=inbound.expected, fault=Fault(OTHER[0], None, "cut off"), lsn=inbound.lsn, raw=inbound.frame)
+        fields: list[tuple[Key, Value]] = [(name, value) for name, value in decoded.fields.items() if isinstance(value, str | int)]
+        return Message(decoded.message.name, tuple(fields), seq=inbound.seq, expected=inbound.expected, lsn=inbound.lsn, raw=inbound.frame)
+
+    def say(self, type: str, fields: Fields) -> tuple[int, bytes]:
+        known = self._fields[type]
+        return self._meaning.names[type].index, b"".join(commands.field(known[str(name)], *_octets(value)) for name, value in fields)
+
+
+def fix_type(type: str) -> int:
+    """MsgType as gw_fix_msg has it: its characters, the first in the lowest byte."""
+    return struct.unpack("<I", type.encode().ljust(4, b"\0"))[0]  # type: ignore[no-any-return]
