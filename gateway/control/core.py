@@ -11,6 +11,7 @@ through a door, where each is a stranger on a provisional connection until its f
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 from gateway.control.inputs import (
     Accepted,
@@ -28,24 +29,33 @@ from gateway.control.inputs import (
     Say,
     Wish,
 )
-from gateway.control.line import BATCH_BYTES, BATCH_PARTS, Line, error_text
-from gateway.control.strangers import Stranger
-from gateway.control.tongue import Tongue
+from gateway.control.line import BATCH_BYTES, BATCH_PARTS, End, Line, error_text
+from gateway.control.strangers import NONCE_BYTES, Stranger
 from gateway.lane import commands
 from gateway.lane.commands import At, Batch, Part
 from gateway.lane.events import Acked, Bell
 from gateway.lane.native import lib
-from gateway.lane.plan import Doorway, Family, Plan
-from gateway.limits import NAME_BYTES_MAX
 from gateway.seams import Rng
-from gateway.sessions.actions import NEVER, SECOND, Action, Input as SessionInput, LogoutWanted, Message, Reason, Tell, Told
+from gateway.sessions.actions import NEVER, SECOND, Action, LogoutWanted, Message, Tell, Told
 
 LOGON_NS = 10 * SECOND  # a stranger's time to say who it is, the same as a session's for its Logon
 CANCEL_NS = 5 * SECOND  # for the cancels of a shutdown to be answered
 LEAVE_NS = 5 * SECOND  # for its Logouts; then the sockets are closed
 BACKOFF_MAX = 16  # times retry_s: a venue that was away all night is found again within seconds of its return
 JITTER_PER_CENT = 25  # so that not everybody comes back at the same moment
+LOUD_FAILURES = 3  # connections that failed in a row and are logged; the rest is silence until one stands
 NOTE_BYTES = 160  # of an operator's words in the journal
+
+# Facts that no session machine answers, and what the log calls them.
+PLAIN_FACTS = {
+    lib.GW_FACT_ODD: "report.odd",
+    lib.GW_FACT_ORPHAN: "report.orphan",
+    lib.GW_FACT_FILLED: "orders.in_doubt",
+    lib.GW_FACT_TABLE_FULL: "table.full",
+    lib.GW_FACT_SLOW: "strategy.slow",
+    lib.GW_FACT_JOURNAL: "journal.failed",
+    lib.GW_FACT_LATCH: "latch.changed",
+}
 
 
 class Stage(StrEnum):
@@ -62,66 +72,46 @@ class Stage(StrEnum):
 class Link(Line):
     """A session with a venue."""
 
-    host: str = ""
+    host: str = "127.0.0.1"
     port: int = 0
     retry_ns: int = SECOND
-    failures: int = 0
-    connect_at_ns: int = 0
+    failures: int = field(init=False, default=0)
+    connect_at_ns: int = field(init=False, default=0)
     """When to connect; NEVER while it is tried or stands."""
-    ready: bool = False
+    ready: bool = field(init=False, default=False)
 
 
 @dataclass
 class SeatLine(Line):
-    """A strategy's session; `door_conn` is where the socket that is being bound to it came in, 0 = none."""
+    """A strategy's session."""
 
-    door_conn: int = 0
+    binding: int = field(init=False, default=0)
+    """The provisional connection that is being bound to it, 0 = none."""
 
     @property
     def taken(self) -> bool:
         """True while a socket is, or is being, bound to it: one login a strategy."""
-        return self.door_conn != 0 or self.rx != lib.GW_CLOSED
+        return self.binding != 0 or self.rx != lib.GW_CLOSED
 
 
 @dataclass
-class Place:
+class Place(End):
     """A provisional connection: free (no stranger), or a stranger's."""
 
-    conn: int
-    door: Doorway
-    tongue: Tongue
-    at: At
-    peer: str = ""
-    stranger: Stranger | None = None
-    deadline_ns: int = NEVER
-
-
-@dataclass(frozen=True)
-class Rooms:
-    """What the core is furnished with: a machine and a tongue for every connection, and strangers for every door."""
-
-    links: tuple[Link, ...]
-    seats: tuple[SeatLine, ...]
-    tongue: Callable[[Family, str], Tongue]
-    """Of a door: its family and whom is listened to."""
-    stranger: Callable[[Doorway, bytes], Stranger]
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """A batch whose outcome is waited for."""
-
-    conn: int = 0
-    fd: int = -1
-    request: int = -1
+    door: str
+    peer: str = field(init=False, default="")
+    stranger: Stranger | None = field(init=False, default=None)
+    deadline_ns: int = field(init=False, default=NEVER)
 
 
 class Core:
-    """The control plane of one lane. `cancel_on_shutdown`: on_shutdown of the configuration."""
+    """The control plane of one lane.
 
-    def __init__(self, plan: Plan, links: Iterable[Link], seats: Iterable[SeatLine], places: Iterable[Place], rng: Rng,
-                 stranger: Callable[[Doorway, bytes], Stranger], cancel_on_shutdown: bool = True) -> None:  # fmt: skip
-        self.plan = plan
+    `stranger` makes a door's stranger from the door's name and 32 random bytes; `cancel_on_shutdown` is the configuration's on_shutdown.
+    """
+
+    def __init__(self, links: Iterable[Link], seats: Iterable[SeatLine], places: Iterable[Place], rng: Rng,
+                 stranger: Callable[[str, bytes], Stranger], cancel_on_shutdown: bool = True) -> None:  # fmt: skip
         self.links = {link.conn: link for link in links}
         self.seats = {seat.conn: seat for seat in seats}
         self.places = {place.conn: place for place in places}
@@ -131,12 +121,10 @@ class Core:
         self._stranger = stranger
         self._cancel_on_shutdown = cancel_on_shutdown
         self._next_id = 1
-        self._asked: dict[int, _Asked] = {}
+        self._pushed: dict[int, tuple[tuple[Part, ...], int | None]] = {}
         self._wishes: list[Wish] = []
         self._batches: list[Batch] = []
         self._stage_ends_ns = NEVER
-        self._open_orders = 0
-        self._lane_at = At(0)
 
     # ------------------------------------------------------------------------------------------------------------ doors
 
@@ -169,18 +157,16 @@ class Core:
             case Begun():
                 self._on_begun(event)
             case Connected(conn=conn, fd=fd):
-                self._on_connected(conn, fd, now_ns)
+                self._push(0, now_ns, [commands.attach(self.links[conn].at, fd, now_ns)])
             case NotConnected(conn=conn, text=text):
                 self._retry(self.links[conn], text, now_ns)
             case Accepted():
                 self._on_accepted(event, now_ns)
             case LimitsWanted():
-                note = f"{event.who}: {event.what}".encode()[:NOTE_BYTES]
-                self._push(0, now_ns, [commands.note(note), *commands.swap_limits(event.table)], _Asked(request=event.request))
+                self._on_limits(event, now_ns)
             case DrainWanted(now=at_once):
                 self._drain(at_once, now_ns)
             case Counted(open_orders=open_orders):
-                self._open_orders = open_orders
                 if self.stage is Stage.CANCELLING and not open_orders:
                     self._leave(now_ns)
         return self._take_batches()
@@ -189,7 +175,7 @@ class Core:
         """Do what is due: deadlines of sessions and strangers, connections to be tried, stages of the end."""
         for line in self._lines():
             if line.session.deadline_ns <= now_ns:
-                self._push(0, now_ns, self._carry(line, line.session.tick(now_ns), now_ns))
+                self._push(0, now_ns, self._carry(line, line.session.tick(now_ns)))
         for link in self.links.values():
             if link.connect_at_ns <= now_ns:
                 link.connect_at_ns = NEVER
@@ -197,7 +183,7 @@ class Core:
         for place in self.places.values():
             if place.deadline_ns <= now_ns:
                 place.deadline_ns = NEVER
-                self._say("warning", "stranger.silent", door=place.door.name, peer=place.peer)
+                self._say("warning", "stranger.silent", door=place.door, peer=place.peer)
                 self._push(0, now_ns, [commands.close(place.at, False, now_ns)])
         if self._stage_ends_ns <= now_ns:
             self._end_stage(now_ns)
@@ -218,31 +204,28 @@ class Core:
         """One batch that answers the bell; messages that do not fit are left, and rung for again."""
         line.seen(bell)
         parts: list[Part] = []
-        answered, facts = 0, bell.facts
+        answered, whole = 0, not bell.more
         for what, lsn in line.inputs(bell):
             if len(parts) >= BATCH_PARTS or sum(len(part.payload) + commands.SUB.size for part in parts) >= BATCH_BYTES:
-                facts = 0  # told with the next bell, behind the messages that are left
+                whole = False
                 break
-            parts += self._carry(line, line.session.receive(what, now_ns), now_ns)
+            parts += self._carry(line, line.session.receive(what, now_ns))
             answered = lsn or answered
-        else:
-            answered = bell.messages[-1].lsn if bell.more else bell.lsn
-        if bell.more:
-            facts = 0
+        # Facts come behind messages: while some of these are left, none is answered.
+        facts = bell.facts if whole else 0
         if facts & lib.GW_FACT_CLOSED:
             self._on_closed(line, bell, now_ns)
         self._note_facts(line.name, facts, bell)
-        parts.append(commands.done(line.at, answered, facts))
+        parts.append(commands.done(line.at, bell.lsn if whole else answered, facts))
         self._push(bell.lsn, now_ns, parts)
 
-    def _carry(self, line: Line, actions: list[Action], now_ns: int) -> list[Part]:
+    def _carry(self, line: Line, actions: list[Action]) -> list[Part]:
         parts, told = line.parts(actions)
         for tell in told:
-            self._on_told(line, tell, now_ns)
+            self._on_told(line, tell)
         return parts
 
-    def _on_told(self, line: Line, tell: Tell, now_ns: int) -> None:
-        levels = {Told.LOST: "warning", Told.ODD: "warning", Told.REJECTED: "warning"}
+    def _on_told(self, line: Line, tell: Tell) -> None:
         fields: dict[str, str | int] = {"connection": line.name}
         if tell.reason is not None:
             fields["reason"] = tell.reason.value
@@ -250,7 +233,8 @@ class Core:
             fields["text"] = tell.text
         if tell.message is not None:
             fields |= {"lsn": tell.message.lsn, "seq": tell.message.seq}
-        self._wishes.append(Say("info" if tell.event not in levels else "warning", f"session.{tell.event.name.lower()}", fields))
+        loud = tell.event in (Told.LOST, Told.ODD, Told.REJECTED)
+        self._say("warning" if loud else "info", f"session.{tell.event.name.lower()}", **fields)
         if isinstance(line, Link) and tell.event in (Told.READY, Told.LOST):
             line.ready = tell.event is Told.READY
             line.failures = 0 if line.ready else line.failures
@@ -259,73 +243,183 @@ class Core:
         if isinstance(line, Link):
             line.ready = False
             self._retry(line, error_text(bell.error), now_ns)
-        elif isinstance(line, SeatLine):
-            line.door_conn = 0
         if self.stage is Stage.LEAVING and not self._connected():
             self._stop(now_ns)
 
     def _note_facts(self, name: str, facts: int, bell: Bell) -> None:
         """Facts that no machine answers: a person must see them."""
-        for bit, event in (
-            (lib.GW_FACT_ODD, "report.odd"),
-            (lib.GW_FACT_ORPHAN, "report.orphan"),
-            (lib.GW_FACT_FILLED, "orders.in_doubt"),
-            (lib.GW_FACT_TABLE_FULL, "table.full"),
-            (lib.GW_FACT_SLOW, "strategy.slow"),
-            (lib.GW_FACT_JOURNAL, "journal.failed"),
-        ):
+        for bit, event in PLAIN_FACTS.items():
             if facts & bit:
                 self._say("warning", event, connection=name, lsn=bell.lsn)
 
     def _on_lane(self, bell: Bell, now_ns: int) -> None:
         self._note_facts("lane", bell.facts, bell)
-        if bell.facts & lib.GW_FACT_LATCH:
-            self._say("warning", "latch.changed", lsn=bell.lsn)
         self._push(bell.lsn, now_ns, [commands.done(At(0, bell.epoch, bell.state_gen), bell.lsn, bell.facts)])
         if bell.facts & lib.GW_FACT_STOPPED:
-            self._end()
+            self.stage = Stage.ENDED
+            self._stage_ends_ns = NEVER
+            self._wishes.append(Ended())
 
     # ---------------------------------------------------------------------------------------------------------- strangers
 
     def _on_accepted(self, event: Accepted, now_ns: int) -> None:
-        free = next((place for place in self.places.values() if place.door.name == event.door and place.stranger is None), None)
+        free = next((place for place in self.places.values() if place.door == event.door and place.stranger is None), None)
         if free is None or self.stage is not Stage.RUNNING:
             self._wishes.append(Drop(event.fd))
             self._say("warning", "door.full" if free is None else "door.closed", door=event.door, peer=event.peer)
             return
         free.peer = event.peer
-        free.stranger = self._stranger(free.door, self._rng.token(32))
+        free.stranger = self._stranger(event.door, self._rng.token(NONCE_BYTES))
         free.deadline_ns = now_ns + LOGON_NS
-        self._push(0, now_ns, [commands.attach(free.at, event.fd, now_ns)], _Asked(conn=free.conn, fd=event.fd))
+        self._push(0, now_ns, [commands.attach(free.at, event.fd, now_ns)])
 
     def _on_place(self, place: Place, bell: Bell, now_ns: int) -> None:
         place.at = At(place.conn, bell.epoch, bell.state_gen)
         parts: list[Part] = []
-        closed = bool(bell.facts & lib.GW_FACT_CLOSED)
         if bell.facts & lib.GW_FACT_ATTACHED and place.stranger is not None:
-            parts += self._stranger_parts(place, place.stranger.greet())
-        if bell.messages and place.stranger is not None and not closed:
-            parts += self._judge(place, bell, now_ns)
-        if closed:
+            parts += place.parts(place.stranger.greet())[0]
+        if bell.facts & lib.GW_FACT_CLOSED:
             self._free(place)
-        self._push(bell.lsn, now_ns, [*parts, commands.done(place.at, bell.lsn, bell.facts)], _Asked(conn=place.conn))
+        elif bell.messages and place.stranger is not None:
+            parts += self._judge(place, place.stranger, bell, now_ns)
+        self._push(bell.lsn, now_ns, [*parts, commands.done(place.at, bell.lsn, bell.facts)])
 
-    def _judge(self, place: Place, bell: Bell, now_ns: int) -> list[Part]:
-        """Bind the stranger to the session its first message names, or end it. The message is read again there, by that session."""
-        assert place.stranger is not None, f"a bell with messages of connection {place.conn}, which nobody has"
+    def _judge(self, place: Place, stranger: Stranger, bell: Bell, now_ns: int) -> list[Part]:
+        """Bind the stranger to the session its first message names, which reads it again there; or end it."""
         heard = place.tongue.hear(bell.messages[-1])
-        verdict = place.stranger.judge(heard if isinstance(heard, Message) else Message(""))
+        verdict = stranger.judge(heard if isinstance(heard, Message) else Message(""))
         seat = self.seats.get(verdict.seat or 0)
         if seat is not None and seat.taken:
-            verdict = place.stranger.refuse(f"{seat.name} is logged on already")
+            verdict = stranger.refuse(f"{seat.name} is logged on already")
         elif seat is not None:
-            seat.door_conn = place.conn
+            seat.binding = place.conn
             place.deadline_ns = NEVER
-            self._say("info", "door.known", door=place.door.name, peer=place.peer, connection=seat.name)
+            self._say("info", "door.known", door=place.door, peer=place.peer, connection=seat.name)
             return [commands.bind(place.at, seat.conn)]
-        self._say("warning", "door.refused", door=place.door.name, peer=place.peer, text=verdict.text)
-        answer = self._stranger_parts(place, [verdict.answer] if verdict.answer is not None else [])
+        self._say("warning", "door.refused", door=place.door, peer=place.peer, text=verdict.text)
+        answer = [] if verdict.answer is None else place.parts([verdict.answer])[0]
         return [*answer, commands.close(place.at, bool(answer), now_ns + SECOND)]
 
-    def _stranger_parts(self, place: Place, actions: Iterable[Action]) -> list[Part]:
-        return Line(place.conn, place.door.name, self.links_session(), place.tongue, place.at).parts(list(actions))[0]
+    def _free(self, place: Place) -> None:
+        place.stranger = None
+        place.peer = ""
+        place.deadline_ns = NEVER
+
+    # ------------------------------------------------------------------------------------------------------ links, limits
+
+    def _on_begun(self, event: Begun) -> None:
+        self.epoch = event.epoch
+        for at in event.connections:
+            if at.conn in self.places:
+                self.places[at.conn].at = at
+            elif line := self.links.get(at.conn) or self.seats.get(at.conn):
+                line.at, line.told_epoch = at, at.epoch
+
+    def _retry(self, link: Link, why: str, now_ns: int) -> None:
+        """Connect again after a while that grows with each failure in a row, never all at the same moment."""
+        if self.stage is not Stage.RUNNING:
+            return
+        wait_ns = link.retry_ns * min(1 << link.failures, BACKOFF_MAX) if link.failures < BACKOFF_MAX else link.retry_ns * BACKOFF_MAX
+        wait_ns += wait_ns * self._rng.below(JITTER_PER_CENT) // 100
+        # Once is enough: a venue that is away all night fills no log.
+        if link.failures < LOUD_FAILURES:
+            self._say("warning", "link.down", connection=link.name, text=why, retry_ms=wait_ns // 1_000_000)
+        link.failures += 1
+        link.connect_at_ns = now_ns + wait_ns
+
+    def _on_limits(self, event: LimitsWanted, now_ns: int) -> None:
+        parts = commands.swap_limits(event.table)
+        note = commands.note(f"limits by {event.who}: {event.what}".encode()[:NOTE_BYTES])
+        for part in parts[:-1]:
+            self._push(0, now_ns, [part])
+        self._push(0, now_ns, [note, parts[-1]], event.request)
+
+    def _on_ack(self, ack: Acked, now_ns: int) -> None:
+        parts, request = self._pushed.pop(ack.id)
+        refused = [part for part, (result, _) in zip(parts, ack.results, strict=True) if result != lib.GW_RESULT_OK]
+        for part in parts:
+            if part.kind == lib.GW_CMD_BIND:
+                self._on_bound(part, part not in refused, now_ns)
+        for part in refused:
+            self._say("debug", "command.refused", command=str(part), lsn=ack.lsn)
+            if part.kind == lib.GW_CMD_ATTACH:
+                self._wishes.append(Drop(part.a))
+                if link := self.links.get(part.at.conn):
+                    self._retry(link, "the lane does not take the connection yet", now_ns)
+                else:
+                    self._free(self.places[part.at.conn])
+        if request is not None:
+            self._wishes.append(Answer(request, 0 if refused else ack.lsn, "the lane refused it" if refused else ""))
+
+    def _on_bound(self, part: Part, bound: bool, now_ns: int) -> None:
+        place, seat = self.places[part.at.conn], self.seats[part.a]
+        seat.binding = 0
+        if bound:
+            self._free(place)
+            seat.rx = lib.GW_ADMIN  # until its first bell says more: the seat is taken from here on
+        else:
+            self._push(0, now_ns, [commands.close(place.at, False, now_ns)])
+
+    # ------------------------------------------------------------------------------------------------------------ the end
+
+    def _drain(self, at_once: bool, now_ns: int) -> None:
+        if at_once or self.stage is not Stage.RUNNING:
+            self._stop(now_ns)
+            return
+        self._say("info", "drain", open=self._connected())
+        self.stage = Stage.CANCELLING
+        for link in self.links.values():
+            link.connect_at_ns = NEVER
+        self._push(0, now_ns, [commands.stop(lib.GW_STOP_CANCEL if self._cancel_on_shutdown else lib.GW_STOP_DENY)])
+        self._stage_ends_ns = now_ns + CANCEL_NS
+        if not self._cancel_on_shutdown:
+            self._leave(now_ns)
+
+    def _leave(self, now_ns: int) -> None:
+        self.stage = Stage.LEAVING
+        self._stage_ends_ns = now_ns + LEAVE_NS
+        for line in self._lines():
+            if line.rx != lib.GW_CLOSED:
+                self._push(0, now_ns, self._carry(line, line.session.receive(LogoutWanted("shutting down"), now_ns)))
+        for place in self.places.values():
+            if place.stranger is not None:
+                self._push(0, now_ns, [commands.close(place.at, False, now_ns)])
+        if not self._connected():
+            self._stop(now_ns)
+
+    def _stop(self, now_ns: int) -> None:
+        if self.stage not in (Stage.STOPPING, Stage.ENDED):
+            self.stage = Stage.STOPPING
+            self._stage_ends_ns = NEVER
+            self._push(0, now_ns, [commands.stop(lib.GW_STOP_NOW)])
+
+    def _end_stage(self, now_ns: int) -> None:
+        if self.stage is Stage.CANCELLING:
+            self._say("warning", "drain.cancels_unanswered")
+            self._leave(now_ns)
+        else:
+            self._say("warning", "drain.logouts_unanswered", open=self._connected())
+            self._stop(now_ns)
+
+    # ---------------------------------------------------------------------------------------------------------------- small
+
+    def _connected(self) -> int:
+        """Sessions whose socket stands."""
+        return sum(line.rx != lib.GW_CLOSED for line in self._lines())
+
+    def _lines(self) -> list[Line]:
+        return [*self.links.values(), *self.seats.values()]
+
+    def _say(self, level: Literal["debug", "info", "warning", "error"], event: str, **fields: str | int) -> None:
+        self._wishes.append(Say(level, event, fields))
+
+    def _push(self, cause_lsn: int, now_ns: int, parts: list[Part], request: int | None = None) -> None:
+        if parts:
+            batch = Batch(self._next_id, cause_lsn, now_ns, tuple(parts))
+            self._next_id += 1
+            self._pushed[batch.id] = (batch.parts, request)
+            self._batches.append(batch)
+
+    def _take_batches(self) -> list[Batch]:
+        batches, self._batches = self._batches, []
+        return batches

@@ -18,8 +18,6 @@ class Begun:
 
     epoch: int
     connections: tuple[At, ...]
-    remembered: dict[int, dict[str, str]] = field(default_factory=dict)
-    """Session values that were journaled, by connection."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""One connection as the control plane sees it: its session machine, what was last seen of it, and its actions as commands.
+"""Connections as the control plane sees them: what was last seen of one, its session machine, and actions as commands.
 
 Facts and messages of a bell are given to the machine in the order in which they can have happened; what it answers becomes parts of
 one batch, each naming the epoch and the state generation of that bell.
@@ -58,49 +58,19 @@ def error_text(error: int) -> str:
 
 
 @dataclass
-class Line:
-    """`at` is the connection as the last bell showed it; `taken` the last message that was handled."""
+class End:
+    """A connection of the lane that something is said to; `at` is it as last seen."""
 
     conn: int
     name: str
-    session: Session
     tongue: Tongue
-    at: At = field(default_factory=lambda: At(0))
-    rx: int = lib.GW_CLOSED
-    tx: int = lib.GW_CLOSED
-    rx_next: int = 1
-    tx_next: int = 1
-    told_epoch: int = 0
-    hb_ns: int = 0
-    silence_ns: int = 0
+    at: At = field(init=False)
+    hb_ns: int = field(init=False, default=0)
+    silence_ns: int = field(init=False, default=0)
     """Fixed by the protocol; 0 = follows from the heartbeat."""
 
-    def seen(self, bell: Bell) -> None:
-        """Remember what the bell shows."""
-        self.at = At(self.conn, bell.epoch, bell.state_gen)
-        self.rx, self.tx, self.rx_next, self.tx_next = bell.rx, bell.tx, bell.rx_next, bell.tx_next
-
-    def inputs(self, bell: Bell) -> Iterator[tuple[Input, int]]:
-        """What the bell tells the machine, each with the position it answers: a message's lsn, 0 for a fact."""
-        facts = bell.facts
-        if self.told_epoch != bell.epoch:
-            # A session bound to an accepted socket has no other sign of it than its new epoch.
-            self.told_epoch = bell.epoch
-            yield Attached(bell.messages[0].expected if bell.messages else bell.rx_next, bell.tx_next), 0
-        if facts & lib.GW_FACT_GAP:
-            yield SeqHigh(max((m.seq for m in bell.messages), default=bell.rx_next), bell.rx_next), 0
-        for inbound in bell.messages:
-            yield self.tongue.hear(inbound), inbound.lsn
-        if bell.more:
-            return  # facts may belong behind what is left for the next bell
-        if facts & lib.GW_FACT_GAP_CLOSED:
-            yield GapClosed(), 0
-        if facts & lib.GW_FACT_GARBLED:
-            yield GarbledLimit(), 0
-        if facts & lib.GW_FACT_SILENT:
-            yield Silent(), 0
-        if facts & lib.GW_FACT_CLOSED:
-            yield Closed(error_text(bell.error)), 0
+    def __post_init__(self) -> None:
+        self.at = At(self.conn)
 
     def parts(self, actions: list[Action]) -> tuple[list[Part], list[Tell]]:
         """The actions as commands, and what was told."""
@@ -137,3 +107,41 @@ class Line:
                 case Done():
                     pass  # one for the whole bell, at its end
         return parts, told
+
+
+@dataclass
+class Line(End):
+    """A connection that has a session machine."""
+
+    session: Session
+    rx: int = field(init=False, default=lib.GW_CLOSED)
+    tx: int = field(init=False, default=lib.GW_CLOSED)
+    told_epoch: int = field(init=False, default=0)
+    """Of the last connection that the machine knows of."""
+
+    def seen(self, bell: Bell) -> None:
+        """Remember what the bell shows."""
+        self.at = At(self.conn, bell.epoch, bell.state_gen)
+        self.rx, self.tx = bell.rx, bell.tx
+
+    def inputs(self, bell: Bell) -> Iterator[tuple[Input, int]]:
+        """What the bell tells the machine, each with the position it answers: a message's lsn, 0 for a fact."""
+        facts = bell.facts
+        if self.told_epoch != bell.epoch:
+            # A session bound to an accepted socket has no other sign of it than its new epoch.
+            self.told_epoch = bell.epoch
+            yield Attached(bell.messages[0].expected if bell.messages else bell.rx_next, bell.tx_next), 0
+        if facts & lib.GW_FACT_GAP:
+            yield SeqHigh(max((m.seq for m in bell.messages), default=bell.rx_next), bell.rx_next), 0
+        for inbound in bell.messages:
+            yield self.tongue.hear(inbound), inbound.lsn
+        if bell.more:
+            return  # facts may belong behind what is left for the next bell
+        if facts & lib.GW_FACT_GAP_CLOSED:
+            yield GapClosed(), 0
+        if facts & lib.GW_FACT_GARBLED:
+            yield GarbledLimit(), 0
+        if facts & lib.GW_FACT_SILENT:
+            yield Silent(), 0
+        if facts & lib.GW_FACT_CLOSED:
+            yield Closed(error_text(bell.error)), 0

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.config import FixDoor
-from gateway.lane.plan import Doorway, Family, Plan, Seat
-from gateway.sessions.actions import Action, Close, Message, Reason, Rx, Send, SetRx, SetTx, Tx
+from gateway.lane.plan import Doorway, Family, Plan
+from gateway.sessions.actions import Action, Message, Rx, Send, SetRx, SetTx, Tx
 
 NONCE_BYTES = 32  # as long as the hash: none is ever given twice
 Verify = Callable[[str, bytes, bytes], bool]
@@ -36,6 +36,9 @@ class Stranger(Protocol):
     def judge(self, message: Message) -> Verdict:
         """Whose its first message shows it to be."""
 
+    def refuse(self, text: str) -> Verdict:
+        """Nobody's, for a reason that is not in its message."""
+
 
 class FixStranger:
     """Judged by SenderCompID and TargetCompID of its Logon; password and numbers are the session's to judge."""
@@ -56,6 +59,9 @@ class FixStranger:
             return Verdict(None, f"nobody's comp ids: {message.sender} to {message.target}")
         return Verdict(seat.conn)
 
+    def refuse(self, text: str) -> Verdict:
+        return Verdict(None, text)  # FIX, session test case 1S: a second connection of the same ids is shown nothing
+
 
 class ApiStranger:
     """Greeted with a nonce, judged by the HMAC-SHA256 over it with the strategy's key."""
@@ -71,17 +77,16 @@ class ApiStranger:
 
     def judge(self, message: Message) -> Verdict:
         if message.type != "Login" or message.fault is not None:
-            return _refused("the first frame is not a Login")
+            return self.refuse("the first frame is not a Login")
         strategy, mac = message.text("strategy"), message.get("mac")
         octets = bytes.fromhex(mac) if isinstance(mac, str) else mac if isinstance(mac, bytes) else b""
         # One answer for an unknown strategy and a wrong key: nobody learns which names exist.
         if not self._verify(strategy, self._nonce, octets) or strategy not in self._seats:
-            return _refused("unknown strategy or wrong key")
+            return self.refuse("unknown strategy or wrong key")
         return Verdict(self._seats[strategy].conn)
 
-
-def _refused(text: str) -> Verdict:
-    return Verdict(None, text, Send("LoginRejected", (("text", text),)))
+    def refuse(self, text: str) -> Verdict:
+        return Verdict(None, text, Send("LoginRejected", (("text", text),)))
 
 
 def verifier(keys: dict[str, bytes]) -> Verify:
@@ -93,11 +98,3 @@ def verifier(keys: dict[str, bytes]) -> Verify:
         return hmac.compare_digest(right, mac) and key is not None
 
     return verify
-
-
-def close_now(reason: Reason, now_ns: int) -> Close:
-    return Close(reason, after_flush=False, deadline_ns=now_ns)
-
-
-def seat_name(seat: Seat) -> str:
-    return f"strategies.{seat.name}" + (f" (FIX, {seat.sender})" if seat.family is Family.FIX else "")

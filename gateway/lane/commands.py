@@ -13,6 +13,7 @@ from gateway.lane.native import ffi, lib
 SUB = struct.Struct("<BBBBHHIIIIQQ")  # gw_sub: kind result code 0, conn 0, epoch state_gen, len dec_len, a b
 assert SUB.size == ffi.sizeof("gw_sub"), f"gw_sub is {ffi.sizeof('gw_sub')} bytes, not {SUB.size}"
 PAYLOAD_MAX: int = lib.GW_CMD_MAX
+LIMITS_CHUNK = 2048
 SECRET = 0x8000  # of a field's length: the value is the name of a secret
 
 NAMES: dict[int, str] = {
@@ -151,8 +152,9 @@ def ref_px(instrument: int, price: int) -> Part:
     return Part(lib.GW_CMD_REF_PX, LANE, instrument, price & 0xFFFF_FFFF_FFFF_FFFF)
 
 
-def stop(cancel_day_orders: bool) -> Part:
-    return Part(lib.GW_CMD_STOP, LANE, int(cancel_day_orders))
+def stop(how: int) -> Part:
+    """GW_STOP_DENY: new orders are DENIED; GW_STOP_CANCEL: and open day orders cancelled; GW_STOP_NOW: the lane ends."""
+    return Part(lib.GW_CMD_STOP, LANE, how)
 
 
 def burnt(at: At, last_id: int) -> Part:
@@ -162,6 +164,18 @@ def burnt(at: At, last_id: int) -> Part:
 
 def stream(at: At, next_seq: int) -> Part:
     return Part(lib.GW_CMD_STREAM, at, next_seq)
+
+
+def note(text: bytes) -> Part:
+    """Words for the journal, such as who asked for the other parts of the batch; nothing changes."""
+    return Part(lib.GW_CMD_NOTE, LANE, 0, 0, text)
+
+
+def swap_limits(table: bytes) -> tuple[Part, ...]:
+    """A limits table (risk.limits), in pieces that fit into a batch each; it is put in force as a whole with the last one."""
+    return tuple(
+        Part(lib.GW_CMD_SWAP_LIMITS, LANE, at, len(table), table[at : at + LIMITS_CHUNK]) for at in range(0, len(table), LIMITS_CHUNK)
+    )
 
 
 def unpack(payload: bytes, count: int) -> Iterable[tuple[Part, int, int]]:
