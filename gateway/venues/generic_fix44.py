@@ -10,7 +10,7 @@ SPEC = VenueSpec(
     name="generic_fix44",
     protocol="fix44",
     session="fix",
-    messages=Messages(new="D", cancel="F", replace="G", status="H", report="8", cancel_reject="9", heartbeat="0", reject="j"),
+    messages=Messages(new="NewOrderSingle", cancel="OrderCancelRequest", replace="OrderCancelReplaceRequest", status="OrderStatusRequest"),
     token=Token.TEXT,
     evidence=Fence.MASS_STATUS,
     kinds=frozenset({Kind.NEW_ORDER, Kind.CANCEL, Kind.REPLACE, Kind.STATUS}),
