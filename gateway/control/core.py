@@ -8,8 +8,8 @@ A link is a session with a venue: connected, kept, and connected again after a w
 through a door, where each is a stranger on a provisional connection until its first message has shown whose it is.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -30,13 +30,14 @@ from gateway.control.inputs import (
     Wish,
 )
 from gateway.control.line import BATCH_BYTES, BATCH_PARTS, End, Line, error_text
-from gateway.control.strangers import NONCE_BYTES, Stranger
+from gateway.control.logins import Verify
 from gateway.lane import commands
 from gateway.lane.commands import At, Batch, Part
 from gateway.lane.events import Acked, Bell
 from gateway.lane.native import lib
 from gateway.seams import Rng
-from gateway.sessions.actions import NEVER, SECOND, Action, LogoutWanted, Message, Tell, Told
+from gateway.sessions.actions import NEVER, SECOND, Action, Attached, Bind, Closed, LogoutWanted, Message, Tell, Told
+from gateway.sessions.order_api import NONCE_BYTES, ApiConfig, ApiServer, Granted
 
 LOGON_NS = 10 * SECOND  # a stranger's time to say who it is, the same as a session's for its Logon
 CANCEL_NS = 5 * SECOND  # for the cancels of a shutdown to be answered
@@ -83,8 +84,10 @@ class Link(Line):
 
 @dataclass
 class SeatLine(Line):
-    """A strategy's session."""
+    """A strategy's session; one of `comp_ids` (its, ours) and `api_strategy` says how it is known."""
 
+    comp_ids: tuple[str, str] | None = None
+    api_strategy: str = ""
     binding: int = field(init=False, default=0)
     """The provisional connection that is being bound to it, 0 = none."""
 
@@ -96,29 +99,27 @@ class SeatLine(Line):
 
 @dataclass
 class Place(End):
-    """A provisional connection: free (no stranger), or a stranger's."""
+    """A provisional connection: free (no peer), or a stranger's. `api`: how the order API is spoken at its door, None = FIX."""
 
     door: str
+    api: ApiConfig | None
     peer: str = field(init=False, default="")
-    stranger: Stranger | None = field(init=False, default=None)
+    session: ApiServer | None = field(init=False, default=None)
     deadline_ns: int = field(init=False, default=NEVER)
 
 
 class Core:
-    """The control plane of one lane.
-
-    `stranger` makes a door's stranger from the door's name and 32 random bytes; `cancel_on_shutdown` is the configuration's on_shutdown.
-    """
+    """The control plane of one lane. `cancel_on_shutdown` is the configuration's on_shutdown."""
 
     def __init__(self, links: Iterable[Link], seats: Iterable[SeatLine], places: Iterable[Place], rng: Rng,
-                 stranger: Callable[[str, bytes], Stranger], cancel_on_shutdown: bool = True) -> None:  # fmt: skip
+                 verify: Verify, cancel_on_shutdown: bool = True) -> None:  # fmt: skip
         self.links = {link.conn: link for link in links}
         self.seats = {seat.conn: seat for seat in seats}
         self.places = {place.conn: place for place in places}
         self.stage = Stage.RUNNING
         self.epoch = 0
         self._rng = rng
-        self._stranger = stranger
+        self._verify = verify
         self._cancel_on_shutdown = cancel_on_shutdown
         self._next_id = 1
         self._pushed: dict[int, tuple[tuple[Part, ...], int | None]] = {}
@@ -135,6 +136,7 @@ class Core:
         due += [line.session.deadline_ns for line in self._lines()]
         due += [link.connect_at_ns for link in self.links.values()]
         due += [place.deadline_ns for place in self.places.values()]
+        due += [place.session.deadline_ns for place in self.places.values() if place.session is not None]
         return min(due)
 
     @property
@@ -156,8 +158,10 @@ class Core:
                 self._on_ack(event, now_ns)
             case Begun():
                 self._on_begun(event)
-            case Connected(conn=conn, fd=fd):
+            case Connected(conn=conn, fd=fd) if self.stage is Stage.RUNNING:
                 self._push(0, now_ns, [commands.attach(self.links[conn].at, fd, now_ns)])
+            case Connected(fd=fd):
+                self._wishes.append(Drop(fd))
             case NotConnected(conn=conn, text=text):
                 self._retry(self.links[conn], text, now_ns)
             case Accepted():
@@ -181,6 +185,8 @@ class Core:
                 link.connect_at_ns = NEVER
                 self._wishes.append(Connect(link.conn, link.host, link.port))
         for place in self.places.values():
+            if place.session is not None and place.session.deadline_ns <= now_ns:
+                self._push(0, now_ns, place.parts(place.session.tick(now_ns))[0])
             if place.deadline_ns <= now_ns:
                 place.deadline_ns = NEVER
                 self._say("warning", "stranger.silent", door=place.door, peer=place.peer)
@@ -263,57 +269,96 @@ class Core:
     # ---------------------------------------------------------------------------------------------------------- strangers
 
     def _on_accepted(self, event: Accepted, now_ns: int) -> None:
-        free = next((place for place in self.places.values() if place.door == event.door and place.stranger is None), None)
+        free = next((place for place in self.places.values() if place.door == event.door and not place.peer), None)
         if free is None or self.stage is not Stage.RUNNING:
             self._wishes.append(Drop(event.fd))
             self._say("warning", "door.full" if free is None else "door.closed", door=event.door, peer=event.peer)
             return
         free.peer = event.peer
-        free.stranger = self._stranger(event.door, self._rng.token(NONCE_BYTES))
+        free.session = None if free.api is None else ApiServer(free.api, self._rng.token(NONCE_BYTES), self._grant)
         free.deadline_ns = now_ns + LOGON_NS
         self._push(0, now_ns, [commands.attach(free.at, event.fd, now_ns)])
 
     def _on_place(self, place: Place, bell: Bell, now_ns: int) -> None:
         place.at = At(place.conn, bell.epoch, bell.state_gen)
-        parts: list[Part] = []
-        if bell.facts & lib.GW_FACT_ATTACHED and place.stranger is not None:
-            parts += place.parts(place.stranger.greet())[0]
+        done = commands.done(place.at, bell.lsn, bell.facts)
         if bell.facts & lib.GW_FACT_CLOSED:
             self._free(place)
-        elif bell.messages and place.stranger is not None:
-            parts += self._judge(place, place.stranger, bell, now_ns)
-        self._push(bell.lsn, now_ns, [*parts, commands.done(place.at, bell.lsn, bell.facts)])
+            self._push(bell.lsn, now_ns, [done])
+            return
+        parts: list[Part] = []
+        if bell.facts & lib.GW_FACT_ATTACHED and place.session is not None:
+            parts += place.parts(place.session.receive(Attached(), now_ns))[0]
+        if not bell.messages:
+            self._push(bell.lsn, now_ns, [*parts, done])
+            return
+        # The message is answered before its connection is bound: what is moved are the bytes behind it.
+        self._push(bell.lsn, now_ns, [*parts, done, *self._admit(place, bell, now_ns)])
 
-    def _judge(self, place: Place, stranger: Stranger, bell: Bell, now_ns: int) -> list[Part]:
-        """Bind the stranger to the session its first message names, which reads it again there; or end it."""
+    def _admit(self, place: Place, bell: Bell, now_ns: int) -> list[Part]:
+        """Bind a stranger to the session that its first message shows, which answers it; or end it."""
         heard = place.tongue.hear(bell.messages[-1])
-        verdict = stranger.judge(heard if isinstance(heard, Message) else Message(""))
-        seat = self.seats.get(verdict.seat or 0)
-        if seat is not None and seat.taken:
-            verdict = stranger.refuse(f"{seat.name} is logged on already")
-        elif seat is not None:
-            seat.binding = place.conn
-            place.deadline_ns = NEVER
-            self._say("info", "door.known", door=place.door, peer=place.peer, connection=seat.name)
-            return [commands.bind(place.at, seat.conn)]
-        self._say("warning", "door.refused", door=place.door, peer=place.peer, text=verdict.text)
-        answer = [] if verdict.answer is None else place.parts([verdict.answer])[0]
-        return [*answer, commands.close(place.at, bool(answer), now_ns + SECOND)]
+        if not isinstance(heard, Message):
+            return self._turn_away(place, "the first message has a header of nobody", now_ns)
+        if place.session is None:
+            return self._admit_fix(place, heard, now_ns)
+        actions = place.session.receive(heard, now_ns)
+        bind = next((action for action in actions if isinstance(action, Bind)), None)
+        if bind is None:
+            parts, told = place.parts(actions)
+            self._say("warning", "door.refused", door=place.door, peer=place.peer, text=told[0].text if told else "")
+            return parts
+        seat = next(seat for seat in self.seats.values() if seat.api_strategy == bind.session)
+        seat.session = place.session
+        at = actions.index(bind)
+        return [*place.parts(actions[:at])[0], *self._bind(place, seat), commands.stream(seat.at, seat.stream_len + 1),
+                *self._carry(seat, actions[at + 1 :])]  # fmt: skip
+
+    def _admit_fix(self, place: Place, logon: Message, now_ns: int) -> list[Part]:
+        seat = next((seat for seat in self.seats.values() if seat.comp_ids and seat.comp_ids == (logon.sender, logon.target)), None)
+        if logon.type != "A" or seat is None:
+            return self._turn_away(place, f"MsgType {logon.type} of {logon.sender} to {logon.target}", now_ns)
+        if seat.taken:  # session test case 1S: the second connection of one identity is shown nothing
+            return self._turn_away(place, f"{seat.name} is logged on already", now_ns)
+        parts = self._bind(place, seat)
+        parts += self._carry(seat, seat.session.receive(Attached(seat.rx_next, seat.tx_next), now_ns))
+        return parts + self._carry(seat, seat.session.receive(replace(logon, expected=seat.rx_next), now_ns))
+
+    def _bind(self, place: Place, seat: SeatLine) -> list[Part]:
+        """The socket becomes the session's, from here on a connection of a new epoch; all that is said to it goes with the same batch."""
+        part = commands.bind(place.at, seat.conn)
+        seat.at = At(seat.conn, seat.at.epoch + 1, seat.at.state_gen + 1)
+        seat.told_epoch = seat.at.epoch
+        seat.binding = place.conn
+        place.deadline_ns, place.session = NEVER, None
+        self._say("info", "door.known", door=place.door, peer=place.peer, connection=seat.name)
+        return [part]
+
+    def _turn_away(self, place: Place, text: str, now_ns: int) -> list[Part]:
+        self._say("warning", "door.refused", door=place.door, peer=place.peer, text=text)
+        return [commands.close(place.at, False, now_ns)]
+
+    def _grant(self, login: Message, nonce: bytes) -> Granted | str:
+        """The verdict on an order API Login."""
+        seat = next((seat for seat in self.seats.values() if seat.api_strategy and seat.api_strategy == login.text("strategy")), None)
+        if not self._verify(login, nonce) or seat is None:
+            return "unknown strategy or wrong key"
+        if seat.taken:
+            return "this strategy is logged on already"
+        return Granted(seat.api_strategy, seat.stream_len + 1, seat.last_id, self.epoch)
 
     def _free(self, place: Place) -> None:
-        place.stranger = None
-        place.peer = ""
-        place.deadline_ns = NEVER
+        place.peer, place.session, place.deadline_ns = "", None, NEVER
 
     # ------------------------------------------------------------------------------------------------------ links, limits
 
     def _on_begun(self, event: Begun) -> None:
         self.epoch = event.epoch
-        for at in event.connections:
-            if at.conn in self.places:
-                self.places[at.conn].at = at
-            elif line := self.links.get(at.conn) or self.seats.get(at.conn):
-                line.at, line.told_epoch = at, at.epoch
+        for view in event.connections:
+            if place := self.places.get(view.conn):
+                place.at = view.at
+            elif line := self.links.get(view.conn) or self.seats.get(view.conn):
+                line.begin(view)
 
     def _retry(self, link: Link, why: str, now_ns: int) -> None:
         """Connect again after a while that grows with each failure in a row, never all at the same moment."""
@@ -345,7 +390,7 @@ class Core:
             if part.kind == lib.GW_CMD_ATTACH:
                 self._wishes.append(Drop(part.a))
                 if link := self.links.get(part.at.conn):
-                    self._retry(link, "the lane does not take the connection yet", now_ns)
+                    self._retry(link, "the lane does not take a connection yet", now_ns)
                 else:
                     self._free(self.places[part.at.conn])
         if request is not None:
@@ -356,9 +401,10 @@ class Core:
         seat.binding = 0
         if bound:
             self._free(place)
-            seat.rx = lib.GW_ADMIN  # until its first bell says more: the seat is taken from here on
-        else:
-            self._push(0, now_ns, [commands.close(place.at, False, now_ns)])
+            seat.rx = lib.GW_ADMIN  # the seat is taken; its first bell says more
+        else:  # the connection was gone before the batch came; its own bell says so
+            seat.at = At(seat.conn, seat.at.epoch - 1, seat.at.state_gen - 1)
+            seat.session.receive(Closed("the connection was gone before it was bound"), now_ns)
 
     # ------------------------------------------------------------------------------------------------------------ the end
 
@@ -382,7 +428,7 @@ class Core:
             if line.rx != lib.GW_CLOSED:
                 self._push(0, now_ns, self._carry(line, line.session.receive(LogoutWanted("shutting down"), now_ns)))
         for place in self.places.values():
-            if place.stranger is not None:
+            if place.peer and place.deadline_ns != NEVER:
                 self._push(0, now_ns, [commands.close(place.at, False, now_ns)])
         if not self._connected():
             self._stop(now_ns)

@@ -6,8 +6,8 @@ The tasks around the core (trio's, or a test's) carry both: a wish is fulfilled 
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gateway.lane.commands import At
 from gateway.lane.events import Acked, Bell
+from gateway.lane.lane import ConnView
 
 # -------------------------------------------------------------------------------------------------------------------- inputs
 
@@ -17,7 +17,7 @@ class Begun:
     """The lane stands, restored from its journal or new: the epoch of this process, and each connection as it is, by its number."""
 
     epoch: int
-    connections: tuple[At, ...]
+    connections: tuple[ConnView, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,14 @@ from gateway.control.tongue import Tongue
 from gateway.lane import commands
 from gateway.lane.commands import At, Part
 from gateway.lane.events import Bell
+from gateway.lane.lane import ConnView
 from gateway.lane.native import lib
 from gateway.sessions.actions import (
     SECOND,
     Action,
     ApplyReport,
     Attached,
+    Bind,
     Close,
     Closed,
     Done,
@@ -48,8 +50,8 @@ TX_NAMES = {number: state.value for state, number in TX.items()}
 # so does the report it may ask to be booked, which the lane takes among the first 16 parts only.
 BATCH_BYTES = commands.PAYLOAD_MAX // 2
 BATCH_PARTS = 10
-# A FIX peer is probed after 1.2 heartbeat intervals and lost after 2.4 (FIX 4.4 vol. 2: "some reasonable transmission time").
-FIX_SILENCE_TENTHS = 24
+# A peer is lost after 2.4 heartbeat intervals; FIX probes it after 1.2 (FIX 4.4 vol. 2: "some reasonable transmission time").
+SILENCE_TENTHS = 24
 
 
 def error_text(error: int) -> str:
@@ -68,6 +70,8 @@ class End:
     hb_ns: int = field(init=False, default=0)
     silence_ns: int = field(init=False, default=0)
     """Fixed by the protocol; 0 = follows from the heartbeat."""
+    streams: bool = field(init=False, default=False)
+    """What is sent again is not messages by number but the strategy's report stream from a number (order API)."""
 
     def __post_init__(self) -> None:
         self.at = At(self.conn)
@@ -91,9 +95,10 @@ class End:
                 case SetValues(heart_bt_int_s=seconds, values=values):
                     self.hb_ns = self.hb_ns if seconds is None else seconds * SECOND
                     text = b"".join(f"{name}={value}\n".encode() for name, value in values)
-                    parts.append(commands.set_values(at, self.hb_ns, self.silence_ns or self.hb_ns * FIX_SILENCE_TENTHS // 10, text))
+                    parts.append(commands.set_values(at, self.hb_ns, self.silence_ns or self.hb_ns * SILENCE_TENTHS // 10, text))
+                    parts += [commands.burnt(at, int(value)) for name, value in values if name == "last_id" and value != "0"]
                 case Resend(first=first, last=last):
-                    parts.append(commands.resend(at, first, last))
+                    parts.append(commands.stream(at, first) if self.streams else commands.resend(at, first, last))
                 case Evidence(n=n, fenced=True):
                     parts.append(commands.evidence(at, lib.GW_EVIDENCE_FENCE, n))
                 case Evidence():
@@ -104,6 +109,8 @@ class End:
                     parts.append(commands.close(at, after_flush, deadline_ns))
                 case Tell():
                     told.append(action)
+                case Bind():
+                    raise AssertionError("Bind is the core's: it knows both connections")
                 case Done():
                     pass  # one for the whole bell, at its end
         return parts, told
@@ -116,21 +123,31 @@ class Line(End):
     session: Session
     rx: int = field(init=False, default=lib.GW_CLOSED)
     tx: int = field(init=False, default=lib.GW_CLOSED)
+    rx_next: int = field(init=False, default=1)
+    tx_next: int = field(init=False, default=1)
+    last_id: int = field(init=False, default=0)
+    stream_len: int = field(init=False, default=0)
     told_epoch: int = field(init=False, default=0)
     """Of the last connection that the machine knows of."""
+
+    def begin(self, view: ConnView) -> None:
+        """Remember the connection as the lane was restored: closed, its numbers where they stood."""
+        self.at, self.told_epoch = view.at, view.epoch
+        self.rx, self.tx, self.rx_next, self.tx_next = view.rx, view.tx, view.rx_next, view.tx_next
+        self.last_id, self.stream_len = view.last_id, view.stream_len
 
     def seen(self, bell: Bell) -> None:
         """Remember what the bell shows."""
         self.at = At(self.conn, bell.epoch, bell.state_gen)
-        self.rx, self.tx = bell.rx, bell.tx
+        self.rx, self.tx, self.rx_next, self.tx_next = bell.rx, bell.tx, bell.rx_next, bell.tx_next
+        self.last_id, self.stream_len = bell.last_id, bell.stream_len
 
     def inputs(self, bell: Bell) -> Iterator[tuple[Input, int]]:
         """What the bell tells the machine, each with the position it answers: a message's lsn, 0 for a fact."""
         facts = bell.facts
         if self.told_epoch != bell.epoch:
-            # A session bound to an accepted socket has no other sign of it than its new epoch.
             self.told_epoch = bell.epoch
-            yield Attached(bell.messages[0].expected if bell.messages else bell.rx_next, bell.tx_next), 0
+            yield Attached(bell.rx_next, bell.tx_next), 0
         if facts & lib.GW_FACT_GAP:
             yield SeqHigh(max((m.seq for m in bell.messages), default=bell.rx_next), bell.rx_next), 0
         for inbound in bell.messages:

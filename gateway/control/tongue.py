@@ -31,11 +31,11 @@ def _octets(value: Value) -> tuple[bytes | int, bool]:
     match value:
         case SecretRef(name=name):
             return name.encode(), True
-        case int():
+        case int() | bytes():
             return value, False
         case str():
             return value.encode("latin-1"), False
-    return value, False
+    raise TypeError(f"a group of fields cannot be sent by a session: {value!r}")
 
 
 # ----------------------------------------------------------------------------------------------------------------------- FIX

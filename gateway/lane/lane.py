@@ -7,6 +7,7 @@ views are copies. A view taken while the lane's thread runs is each field as it 
 import mmap
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from gateway.errors import ConfigError
@@ -203,7 +204,7 @@ class Lane:
         assert e.kind == lib.GW_EV_BELL, f"an event of kind {e.kind}"
         messages, more = self._messages(e.conn, e.id, e.lsn)
         if e.barrier and not more and messages and payload:
-            messages[-1] = messages[-1]._replace(frame=payload)
+            messages[-1] = replace(messages[-1], frame=payload)
         view = self.view(e.conn)
         return Bell(
             conn=e.conn, epoch=e.epoch, state_gen=e.state_gen, rx=e.rx, tx=e.tx, rx_next=e.rx_next, tx_next=e.tx_next, facts=e.facts,
@@ -283,7 +284,8 @@ FINAL = frozenset("23458C")  # OrdStatus of orders that are over
 
 
 def _order(v: Any) -> OrderView:
-    text = {name: getattr(v, name).decode("latin-1") for name in ("side", "ord_type", "time_in_force", "ord_status")}
-    truth = {name: bool(getattr(v, name)) for name in ("in_doubt", "cancel_wanted", "replace_pending", "queued")}
-    rest = {name: getattr(v, name) for name in OrderView._fields if name not in text and name not in truth and name != "cl_ord_id"}
-    return OrderView(**text, **truth, **rest, cl_ord_id=ffi.string(v.cl_ord_id, 24).decode("latin-1"))
+    values: dict[str, Any] = {name: getattr(v, name) for name in OrderView._fields}
+    values |= {name: values[name].decode("latin-1") for name in ("side", "ord_type", "time_in_force", "ord_status")}
+    values |= {name: bool(values[name]) for name in ("in_doubt", "cancel_wanted", "replace_pending", "queued")}
+    values["cl_ord_id"] = ffi.string(v.cl_ord_id, 24).decode("latin-1")
+    return OrderView(**values)
