@@ -245,7 +245,8 @@ static int draft_order(gw_lane *l, uint32_t conn, uint32_t slot, uint8_t what, g
   } else {
     o->token = mine;
     o->orig_token = orig;
-    o->has |= 1ull << GW_HAS_TOKEN | (what == OUT_REPLACE ? 1ull << GW_HAS_ORIG_TOKEN : 0);
+    if (own || what == OUT_STATUS) o->has |= 1ull << GW_HAS_TOKEN;
+    if (what == OUT_REPLACE || what == OUT_CANCEL) o->has |= 1ull << GW_HAS_ORIG_TOKEN;
     o->has &= ~(1ull << GW_HAS_CL_ORD_ID);
   }
   gw_fault f;
@@ -425,7 +426,16 @@ void gw_apply_out(gw_lane *l, const gw_rec_out *r) {
     else if (r->msg_kind == '2') { c->ask_from = 0; c->ask_ns = (int64_t)r->h.t_ns; }
     else if (r->msg_kind == '1') { c->probe_ns = (int64_t)r->h.t_ns; c->probe_id++; }
   }
-  if (r->frame_len == 0) { l->core->n_odd++; return; }
+  if (r->frame_len == 0) {   /* what the protocol cannot say is not tried for ever: a person is told, and the next connection tries again */
+    gw_slot *s = gw_slot_of(l, r->slot, r->gen);
+    l->core->n_odd++;
+    if (s && r->what == OUT_CANCEL) s->cancel_sent = 1;
+    if (s && r->what == OUT_STATUS) s->status_wanted = 0;
+    if (s && (r->what == OUT_CANCEL || r->what == OUT_STATUS)) gw_unqueue(l, r->slot);
+    c->facts |= GW_FACT_ODD;
+    gw_belled(l, conn);
+    return;
+  }
   c->bound_end += r->frame_len;
   if (!r->explicit_seq) {
     gw_num *x = gw_num_at(l, conn, r->seq);
