@@ -183,7 +183,7 @@ void gw_pen_end(gw_lane *l, gw_pen *pen, void *rec, uint32_t len) {
   pen->room = padded;
 }
 const uint8_t *gw_record(gw_lane *l, uint64_t lsn) {
-  const gw_rec *r = l->ring ? gw_ring_at(l->ring, lsn) : NULL;
+  const gw_rec *r = l->ring && !l->replaying ? gw_ring_at(l->ring, lsn) : NULL;
   if (r) return (const uint8_t *)r;
   return l->rim && l->rim->fetch ? l->rim->fetch(l->rim->ctx, lsn) : NULL;
 }
@@ -724,6 +724,7 @@ int gw_verify(gw_lane *l, const uint8_t *rec, uint8_t *scratch, size_t cap, gw_d
   if (h->conn >= l->n_conns) return GW_E_RANGE;
   if (h->t_ns < l->core->now) { *diff = (gw_diff){ .lsn = h->lsn, .offset = offsetof(gw_rec, t_ns), .kind = h->kind }; return GW_E_DIFFERS; }   /* time never runs back */
   gw_pen pen = { .at = scratch, .room = (uint32_t)(cap > UINT32_MAX ? UINT32_MAX : cap) };
+  l->replaying = 1;
   l->core->now = h->t_ns;
   l->step_first = h->flags & GW_REC_STEP_FIRST ? 1 : 0;
   int decided = 0, applied = 0;
@@ -737,6 +738,7 @@ int gw_verify(gw_lane *l, const uint8_t *rec, uint8_t *scratch, size_t cap, gw_d
       const gw_rec_in *r = (const gw_rec_in *)(const void *)rec;
       const uint8_t *frame = rec + sizeof *r + r->dec_len + r->n_breaches * sizeof(gw_breach);
       int garbled = (r->cls == CLS_GARBLED || r->cls == CLS_FRAMING) && (r->frame_len == 0 || gw_frame_in(l, h->conn, frame, r->frame_len) != (int)r->frame_len);
+      l->replayed_reason = r->dec_len ? ((const gw_dec *)(const void *)(rec + sizeof *r))->told.reason : 0;
       decided = decide_in(l, h->conn, frame, r->frame_len, garbled, &pen);
       break;
     }

@@ -242,6 +242,9 @@ typedef struct gw_diff { uint64_t lsn; uint32_t offset, kind; uint32_t want_len,
 
 typedef struct gw_lane gw_lane;
 
+/* Which code decides: 31 hexadecimal digits over the sources of the lane. */
+const char *gw_build_id(void);
+
 /* Bytes of arena a lane of these sizes needs. */
 size_t gw_lane_size(const gw_sizes *sizes);
 /* Lay a lane out in `mem` (zeroed, 64-byte aligned). 0, or a negative fault: GW_RANGE when a size or a table index is out of bounds. */

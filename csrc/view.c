@@ -1,6 +1,11 @@
 /* view.c: the lane's state for those who only look: its hash, and copies of connections, orders and counts. */
 #include "core.h"
 
+#ifndef GW_BUILD_ID
+#define GW_BUILD_ID "unnamed"
+#endif
+const char *gw_build_id(void) { return GW_BUILD_ID; }
+
 /* Everything that apply makes, and nothing that only the process has. Equal states have equal hashes. */
 uint64_t gw_state_hash(const gw_lane *l) {
   gw_core core = *l->core;

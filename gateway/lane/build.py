@@ -1,8 +1,10 @@
 """Builds gateway.lane._lane: the data plane as one extension, declared by its own public headers."""
 
+import hashlib
+
 from cffi import FFI
 
-from gateway.native import cdef
+from gateway.native import ROOT, cdef
 
 HEADERS = (
     "csrc/fault.h",
@@ -43,6 +45,10 @@ SOURCES = (
     "csrc/rim_journal.c",
 )
 
+# Which code decides: a journal is replayed only by the build that wrote it, and applied by any that knows its format (SEAM R3).
+DECIDES = sorted([*HEADERS, *SOURCES, "csrc/core.h", "csrc/reasons.h", "csrc/controls.h", "csrc/latch.h", "csrc/fix_text.h", "csrc/cursor.h"])
+BUILD_ID = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in DECIDES)).hexdigest()[:31]
+
 lane = FFI()
 lane.cdef(cdef(*HEADERS))
 lane.set_source(
@@ -51,6 +57,7 @@ lane.set_source(
     sources=list(SOURCES),
     include_dirs=["csrc"],
     extra_compile_args=["-std=c11", "-D_GNU_SOURCE", "-O2"],
+    define_macros=[("GW_BUILD_ID", f'"{BUILD_ID}"')],
     libraries=["pthread"],
     py_limited_api=True,
 )

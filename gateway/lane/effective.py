@@ -1,0 +1,68 @@
+"""What a lane runs with, as the bytes of the journal's first record: configuration, instruments, layouts and build, but no secret."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from gateway.codecs.rows import LAYOUTS
+from gateway.config import Config
+from gateway.errors import ConfigError
+from gateway.instruments import Instrument, Instruments
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """`secrets`: the length of each secret by its name; its bytes are stars wherever the journal has them."""
+
+    config: Config
+    instruments: Instruments
+    secrets: Mapping[str, int]
+    build: str
+    layouts: Mapping[str, str]
+
+    def starred(self) -> dict[str, str]:
+        """Secrets that make the frames as journaled."""
+        return {name: "*" * length for name, length in self.secrets.items()}
+
+
+def layout_texts() -> dict[str, str]:
+    """Every layout file by its path below the layouts folder."""
+    return {str(path.relative_to(LAYOUTS)): path.read_text() for path in sorted(LAYOUTS.rglob("*.toml"))}
+
+
+def to_bytes(config: Config, instruments: Instruments, secrets: Mapping[str, str], build: str) -> bytes:
+    """The payload of the START record."""
+    return json.dumps(
+        {
+            "format": FORMAT,
+            "build": build,
+            "config": config.model_dump(mode="json"),
+            "instruments": [asdict(row) for row in instruments.rows],
+            "secrets": {name: len(value.encode("latin-1", "replace")) for name, value in secrets.items()},
+            "layouts": layout_texts(),
+        },
+        separators=(",", ":"),
+        sort_keys=True,
+    ).encode()
+
+
+def from_bytes(payload: bytes) -> Effective:
+    """The inverse. Raises: ConfigError if it is none, or one of another format."""
+    try:
+        found: dict[str, Any] = json.loads(payload)
+    except ValueError as error:
+        raise ConfigError([f"the journal's first record holds no configuration: {error}"]) from None
+    if found.get("format") != FORMAT:
+        raise ConfigError([f"the journal's first record is of format {found.get('format')!r}; this build reads {FORMAT}"])
+    names = {field.name for field in fields(Instrument)}
+    rows = tuple(Instrument(**{k: tuple(map(tuple, v)) if k == "ticks" else v for k, v in row.items() if k in names}) for row in found["instruments"])
+    return Effective(
+        config=Config.model_validate(found["config"], context={}),
+        instruments=Instruments(rows),
+        secrets=found["secrets"],
+        build=found["build"],
+        layouts=found["layouts"],
+    )

@@ -1,0 +1,44 @@
+"""`gateway replay JOURNAL`: runs the lane again over a journal and compares every decision and every byte that left."""
+
+import sys
+from pathlib import Path
+
+from gateway.config import load
+from gateway.errors import ConfigError
+from gateway.journal.errors import JournalError
+from gateway.journal.reader import JournalReader
+
+SAME, DIFFERENT, CANNOT = 0, 1, 2
+
+
+def replay(journal: Path, config_file: Path | None = None) -> tuple[int, str]:
+    """The exit code and what to say: 0 every byte is the same, 1 the first difference, 2 it cannot be replayed here.
+
+    `journal`: a state_dir, or a folder of segments. `config_file`: replay against this configuration instead of the journal's own.
+    """
+    from gateway.lane import effective
+    from gateway.lane.replay import Replay, start_payload, strange
+
+    try:
+        reader = JournalReader(journal)
+        records = [record for _, record in reader.records()]
+        if not records or records[0][8] != 1:
+            return CANNOT, f"{journal}: no journal that begins with its START record"
+        was = effective.from_bytes(start_payload(records[0]))
+        if reasons := strange(was):
+            return CANNOT, f"{journal}: " + "; ".join(reasons) + ". Replay it with the build that wrote it; any build can restart on it"
+        config, instruments = (was.config, was.instruments) if config_file is None else load(config_file)
+        difference = Replay(records, config, instruments, was.starred()).verify()
+    except (JournalError, ConfigError, OSError) as error:
+        return CANNOT, f"{journal}: {error}"
+    if difference is None:
+        return SAME, f"{len(records)} records, all the same"
+    number, offset = reader.locate(difference.lsn)
+    return DIFFERENT, f"{difference}; segment {number}, offset {offset}"
+
+
+def main(journal: str, config: str | None = None) -> int:
+    """Print the outcome; the exit code."""
+    code, text = replay(Path(journal), Path(config) if config else None)
+    print(text, file=sys.stdout if code == SAME else sys.stderr)
+    return code
