@@ -51,7 +51,7 @@ void gw_apply_latch(gw_lane *l, const gw_rec_latch *r) {
   uint32_t *of = kill_slot(l, k->scope, k->entity), before = gw_latch_generation(k->word);
   int same = k->scope == r->scope && k->entity == r->entity;
   if (!same && of && *of == r->slot && r->slot != GW_LATCH_FIRM) *of = NONE32;
-  k->word = r->word;
+  k->word = l->latch_words[r->slot] = r->word;
   k->dropped = r->dropped;
   k->scope = r->scope;
   k->entity = r->entity;

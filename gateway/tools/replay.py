@@ -1,6 +1,8 @@
 """`gateway replay JOURNAL`: runs the lane again over a journal and compares every decision and every byte that left."""
 
+import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.config import load
@@ -37,8 +39,12 @@ def replay(journal: Path, config_file: Path | None = None) -> tuple[int, str]:
     return DIFFERENT, f"{difference}; segment {number}, offset {offset}"
 
 
-def main(journal: str, config: str | None = None) -> int:
-    """Print the outcome; the exit code."""
-    code, text = replay(Path(journal), Path(config) if config else None)
+def main(argv: Sequence[str]) -> int:
+    """The command line of `gateway replay`: print the outcome, return the exit code."""
+    parser = argparse.ArgumentParser(prog="gateway replay", description=__doc__)
+    parser.add_argument("journal", metavar="JOURNAL", type=Path, help="a state_dir, or a folder of segments")
+    parser.add_argument("--config", metavar="FILE", type=Path, help="replay against this configuration instead of the journal's own")
+    options = parser.parse_args(argv)
+    code, text = replay(options.journal, options.config)
     print(text, file=sys.stdout if code == SAME else sys.stderr)
     return code
