@@ -10,6 +10,7 @@ const char *gw_build_id(void) { return GW_BUILD_ID; }
 uint64_t gw_state_hash(const gw_lane *l) {
   gw_core core = *l->core;
   core.facts = 0;   /* taken by control at its own pace */
+  core.now = 0;     /* of the last step, which may have had nothing to record */
   uint64_t h = 0xCBF29CE484222325ull;
 #define FOLD(p, n) h = gw_mix(h ^ gw_crc32c((uint32_t)h, (p), (n)))
   FOLD(&core, sizeof core);

@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.config import Config
 from gateway.instruments import Instruments
+from gateway.journal.record import Kind
 from gateway.lane.effective import Effective, layout_texts
 from gateway.lane.lane import Lane, fault_name
 from gateway.lane.native import ffi, lib
@@ -13,7 +14,6 @@ from gateway.lane.plan import plan
 from gateway.lane.records import HEAD_BYTES
 from gateway.lane.tables import Tables
 
-KINDS = {getattr(lib, name): name.removeprefix("GW_REC_") for name in dir(lib) if name.startswith("GW_REC_") and name not in ("GW_REC_HEAD", "GW_REC_SKIP")}
 SCRATCH_BYTES = 1 << 21
 START_HEAD = int(ffi.sizeof("gw_rec_start"))
 
@@ -74,7 +74,7 @@ class Replay:
         numbers = plan(config, instruments)
         tables = Tables(config, numbers, instruments, secrets)
         self._wires = ffi.new("gw_memconn[]", numbers.conn_count)
-        first = int.from_bytes(kept[0][32:40], "little") if kept else 1
+        first = int.from_bytes(kept[0][24:32], "little") if kept else 1
         self._world = ffi.new(
             "gw_memrim *",
             {"conns": self._wires, "n_conns": numbers.conn_count, "records": self._memory, "offsets": self._offsets, "first_lsn": first, "n_records": len(kept)},
@@ -97,7 +97,7 @@ class Replay:
             rc = lib.gw_verify(self.lane.pointer, record, scratch, SCRATCH_BYTES, diff)
             if rc == 0:
                 continue
-            kind = KINDS.get(head.kind, str(head.kind))
+            kind = Kind(head.kind).name
             if rc == lib.GW_E_DIFFERS:
                 why = "another decision" if diff.got_len else "no such decision is made now"
                 return Difference(diff.lsn, kind, diff.offset, diff.want_len, diff.got_len, why)
