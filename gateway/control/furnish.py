@@ -11,7 +11,8 @@ from gateway.lane.plan import Doorway, Family, Plan, Seat, VenueLink
 from gateway.lane.tables import PROTOCOLS
 from gateway.seams import Rng
 from gateway.sessions.actions import SECOND, SecretRef, Session
-from gateway.sessions.fix import FixConfig, FixSession as FixMachine, Role
+from gateway.sessions.fix import FixConfig, Role
+from gateway.sessions.fix import FixSession as FixMachine
 from gateway.sessions.order_api import NONCE_BYTES, ApiConfig, ApiServer
 from gateway.sessions.soupbin import SILENCE_NS, ClientConfig, SoupClient
 
@@ -26,7 +27,7 @@ def secret_references(config: Config) -> dict[str, str]:
     return {
         secret_name(name): session.password
         for name, session in config.sessions.items()
-        if isinstance(session, FixSession) and session.password is not None or isinstance(session, SoupSession)
+        if (isinstance(session, FixSession) and session.password is not None) or isinstance(session, SoupSession)
     }
 
 

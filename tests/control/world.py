@@ -11,7 +11,20 @@ import simplefix
 from gateway.config import Config, load
 from gateway.control.core import Core, Stage
 from gateway.control.furnish import furnish, secret_references
-from gateway.control.inputs import Accepted, Answer, Begun, Connect, Connected, Counted, Drop, Ended, Input, NotConnected, Say, Wish
+from gateway.control.inputs import (
+    Accepted,
+    Answer,
+    Begun,
+    Connect,
+    Connected,
+    Counted,
+    Drop,
+    Ended,
+    Input,
+    NotConnected,
+    Say,
+    Wish,
+)
 from gateway.control.logins import verifier
 from gateway.instruments import Instruments
 from gateway.lane.commands import Batch
@@ -81,7 +94,7 @@ class World:
         self.plan: Plan = plan(self.config, self.instruments)
         self.venues = venues
         self.now_ns = NOW
-        secrets = {name: "secret" for name in secret_references(self.config)}
+        secrets = dict.fromkeys(secret_references(self.config), "secret")
         self.latch_path = folder / "latch"
         latch.create(self.latch_path, 7, NOW, False, "test", "start")
         self.latch = bytearray(self.latch_path.read_bytes())
