@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from gateway.codecs.rows import LAYOUTS
@@ -49,6 +49,11 @@ def to_bytes(config: Config, instruments: Instruments, secrets: Mapping[str, str
     ).encode()
 
 
+def _instrument(row: dict[str, Any]) -> Instrument:
+    row["ticks"] = tuple((start, tick) for start, tick in row["ticks"])
+    return Instrument(**row)
+
+
 def from_bytes(payload: bytes) -> Effective:
     """The inverse. Raises: ConfigError if it is none, or one of another format."""
     try:
@@ -57,11 +62,9 @@ def from_bytes(payload: bytes) -> Effective:
         raise ConfigError([f"the journal's first record holds no configuration: {error}"]) from None
     if found.get("format") != FORMAT:
         raise ConfigError([f"the journal's first record is of format {found.get('format')!r}; this build reads {FORMAT}"])
-    names = {field.name for field in fields(Instrument)}
-    rows = tuple(Instrument(**{k: tuple(map(tuple, v)) if k == "ticks" else v for k, v in row.items() if k in names}) for row in found["instruments"])
     return Effective(
         config=Config.model_validate(found["config"], context={}),
-        instruments=Instruments(rows),
+        instruments=Instruments(tuple(_instrument(row) for row in found["instruments"])),
         secrets=found["secrets"],
         build=found["build"],
         layouts=found["layouts"],
