@@ -27,7 +27,7 @@ def secret_references(config: Config) -> dict[str, str]:
     return {
         secret_name(name): session.password
         for name, session in config.sessions.items()
-        if isinstance(session, FixSession | SoupSession) and session.password is not None
+        if session.password is not None
     }
 
 
