@@ -15,7 +15,7 @@ from typing import Any, cast
 OK, FAILED, USAGE, NOT_RUNNING, NO_CONFIG = 0, 1, 2, 3, 7
 EXIT_CODES = """exit codes:
   0  done
-  1  it failed, or differs: the configuration has mistakes, bytes were left over, the demo does not agree; stderr says what and where
+  1  failed, or differs: the configuration has mistakes, bytes were left over, the demo does not agree; stderr says what and where
   2  the command line is wrong (gateway replay: the journal is of another build)
   3  no gateway is running
   7  no configuration was found
