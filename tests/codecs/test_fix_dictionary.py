@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.codecs import fix_dialect, fix_dictionary
+from gateway.codecs import fix, fix_dialect, fix_dictionary
 from gateway.codecs.fix import lib
 from gateway.codecs.fix_dictionary import DictionaryError, FixDictionary
 from gateway.codecs.rows import LAYOUTS, Source
+from tests.codecs.fixtext import soh
 
 # Wire values that the dialect reads and 4.4 does not have, as its comments say: 39=5 is 4.2's, 851=4 is 5.0's.
 BEYOND_44 = {39: {"5"}, 851: {"4"}}
@@ -112,6 +113,19 @@ def test_the_dialect_says_what_the_standard_says(outside: Path) -> None:
         required = {m.tag for m in its.members.values() if m.required and m.group is None}
         written = {row.tag for row in message.rows if row.is_written}
         assert required <= written, f"{message.name} can write what is required"
+
+
+def test_a_golden_message_is_sound_by_the_standard(outside: Path) -> None:
+    standard = fix_dictionary.load(outside / "fix-dictionaries" / "FIX44.xml")
+    for path in sorted((Path(__file__).parents[1] / "golden" / "fix44").glob("*.txt")):
+        text = next(line for line in path.read_text().splitlines() if line.startswith("wire "))
+        seen = fix.scan(soh(text.removeprefix("wire ")))
+        message, body = standard.messages[seen.msg_type], dict(seen.fields[seen.first_body :])
+        assert {m.tag for m in message.members.values() if m.required} <= set(body), path.stem
+        assert {tag for tag in body if tag < 5000} <= message.tags(), path.stem
+        for tag, value in body.items():
+            if tag in standard.fields and standard.fields[tag].values:
+                assert value.decode() in standard.fields[tag].values, (path.stem, tag)
 
 
 def test_every_dictionary_there_is_can_be_read(outside: Path) -> None:
