@@ -7,12 +7,11 @@ import sys
 from pathlib import Path
 
 from gateway.codecs import records
-from gateway.codecs.records import PRIMITIVES, Enum, Field, Record, Records
+from gateway.codecs.records import PRIMITIVES, Enum, Field, Records
 from gateway.codecs.rows import LAYOUTS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCE = "gateway/codecs/layouts/house/order.toml"
-STRUCT_CODES = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "i8": "b", "i16": "h", "i32": "i", "i64": "q", "char": "s", "text": "s"}
 
 
 def camel(name: str) -> str:
@@ -90,28 +89,6 @@ def model(layout: Records) -> str:
     return "\n\n".join([head, *(python_enum(e) + "\n" for e in layout.enums.values())])
 
 
-def struct_format(record: Record) -> str:
-    """The struct module's format of `record`, little-endian, padding as x."""
-    parts = []
-    for f in record.flat():
-        if f.primitive in ("text", "bytes", "char"):
-            parts.append(f"{f.size}s")
-        elif f.primitive == "pad":
-            parts.append(f"{f.size}x")
-        else:
-            parts.append(STRUCT_CODES[f.primitive])
-    return "<" + "".join(parts)
-
-
-def client_fields(record: Record) -> list[tuple[str, str, int, str, int]]:
-    """The rows of a RecordFormat: (name, code, size, presence word, bit), padding left out."""
-    return [
-        (f.name, "b*" if f.primitive == "bytes" else STRUCT_CODES[f.primitive], f.size, f.has, f.bit)
-        for f in record.flat()
-        if f.primitive != "pad"
-    ]
-
-
 def client_records(layout: Records) -> str:
     """gateway/client/_records.py: the same records for strategies, which import nothing else of the house."""
     text = (Path(__file__).parent / "recordio.py").read_text()
@@ -123,8 +100,8 @@ def client_records(layout: Records) -> str:
         "",
     ]
     for record in layout.records.values():
-        out += [f"{record.name.removeprefix('gw_').upper()} = RecordFormat(", f'    "{record.name}",', f'    "{struct_format(record)}",', "    ("]
-        out += [f'        ("{name}", "{code}", {size}, "{has}", {bit}),' for name, code, size, has, bit in client_fields(record)]
+        out += [f"{record.name.removeprefix('gw_').upper()} = RecordFormat(", f'    "{record.name}",', f'    "{record.struct_format()}",', "    ("]
+        out += [f'        ("{name}", "{code}", {size}, "{has}", {bit}),' for name, code, size, has, bit in record.struct_fields()]
         out += ["    ),", ")", ""]
     out += ["# Enum values by name: {enum: {name: value as in a record}}.", "ENUMS: dict[str, dict[str, str | int]] = {"]
     for enum in layout.enums.values():

@@ -12,6 +12,8 @@ COLUMNS = ("offset", "len", "type", "name", "meaning")
 # Widths of the primitive types; text, bytes and pad have the width of their row.
 PRIMITIVES = {"u8": 1, "u16": 2, "u32": 4, "u64": 8, "i8": 1, "i16": 2, "i32": 4, "i64": 8, "char": 1}
 SIZED = ("text", "bytes", "pad")
+# Letters of the struct module.
+CODES = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "i8": "b", "i16": "h", "i32": "i", "i64": "q", "char": "s", "text": "s", "bytes": "b*"}
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,14 @@ class Record:
         if self.nested:
             yield from self.nested.flat()
         yield from (f for f in self.fields if f.primitive in PRIMITIVES or f.primitive in SIZED)
+
+    def struct_format(self) -> str:
+        """The struct module's format of the record, little-endian, padding as x."""
+        return "<" + "".join(f"{f.size}{'x' if f.primitive == 'pad' else 's'}" if f.primitive in (*SIZED, "char") else CODES[f.primitive] for f in self.flat())
+
+    def struct_fields(self) -> list[tuple[str, str, int, str, int]]:
+        """The fields as recordio.RecordFormat takes them: (name, code, size, presence word, bit), padding left out."""
+        return [(f.name, CODES[f.primitive], f.size, f.has, f.bit) for f in self.flat() if f.primitive != "pad"]
 
 
 @dataclass(frozen=True)

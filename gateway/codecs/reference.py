@@ -23,6 +23,7 @@ class Refused(Exception):
     def __init__(self, code: str, what: str, offset: int = 0) -> None:
         super().__init__(f"{what} (byte {offset})" if offset else what)
         self.code = code
+        self.what = what
         self.offset = offset
 
 

@@ -5,8 +5,8 @@ import os
 from hypothesis import settings
 
 from gateway import codecs
-from gateway.client import _records
 from gateway.codecs.recordio import RecordFormat
+from gateway.codecs.records import order
 
 # With PORTCULLIS_TESTS=all ten times as many examples, and new ones each time; else the same ones each time.
 ALL = os.environ.get("PORTCULLIS_TESTS") == "all"
@@ -20,11 +20,11 @@ def examples(count: int) -> settings:
 PROTOCOLS = ("soupbintcp", "ouch50", "order_api", "journal")
 
 
-def _form(generated: _records.RecordFormat) -> RecordFormat:
-    return RecordFormat(generated.name, generated.struct.format, generated.fields)
-
-
-REPORT_OR_ORDER = {"client": _form(_records.ORDER), "venue": _form(_records.REPORT)}
+_RECORDS = order().records
+REPORT_OR_ORDER = {
+    sender: RecordFormat(name, _RECORDS[name].struct_format(), _RECORDS[name].struct_fields())
+    for sender, name in (("client", "gw_order"), ("venue", "gw_report"))
+}
 
 
 def senders(layout: codecs.Layout, data: bytes) -> list[str]:

@@ -84,6 +84,14 @@ def test_the_journals_and_the_latchs_records_are_those_of_the_c_headers() -> Non
     kinds = dict(re.findall(r"#define GW_REC_(\w+) (\d+)\b", header := (native.ROOT / "csrc" / "journal.h").read_text() + " "))
     named = {m.name: m.key for m in loader.load("journal").messages}
     assert "Kinds of record" in header and named.items() <= {k: int(v) for k, v in kinds.items()}.items()
+    records_of = native.cdef("csrc/jrec.h")
+    for name, record in (("IN", "gw_rec_in"), ("OUT", "gw_rec_out")):
+        declared = re.search(rf"typedef struct {record} {{.*?}} {record};", records_of, re.S)
+        assert declared is not None
+        ffi = cffi.FFI()
+        ffi.cdef(native.cdef("csrc/fault.h", "csrc/journal.h") + declared.group())
+        meant = {f.name: (f.offset, f.size) for f in loader.load("journal").names[name].fields if f.offset >= 40 and "pad" not in f.name}
+        assert meant == {n: (f.offset, ffi.sizeof(f.type)) for n, f in ffi.typeof(record).fields if n != "h" and "pad" not in n}
     latch = (native.ROOT / "csrc" / "latch.h").read_text()
     for name in ("gw_latch_head", "gw_latch_slot"):
         ffi = cffi.FFI()
