@@ -160,17 +160,6 @@ def decode_stream(codec: Speaker, data: bytes) -> list[Line]:
     raise max(wrong, key=lambda error: error.at)
 
 
-def decode_any(codec: Speaker, data: bytes) -> Iterator[Line]:
-    """All from one sender if that can be, else each message from whoever can have sent it. Raises: Wrong."""
-    for sender in ("client", "venue"):
-        try:
-            yield from list(decode(codec, data, (sender,)))
-            return
-        except Wrong:
-            continue
-    yield from decode(codec, data)
-
-
 def decode_capture(codec: Speaker, path: Path) -> Iterator[Line]:
     """Every TCP stream of a libpcap file; offsets count from the stream's first byte. Raises: Wrong."""
     from gateway.codecs import captures
@@ -251,7 +240,7 @@ def decode_main(argv: list[str]) -> int:
     source.add_argument("--hex", help="bytes in hexadecimal, blanks allowed")
     source.add_argument("--pcap", type=Path, help="a libpcap file; every TCP payload in it must be of the protocol")
     source.add_argument("--journal", type=Path, help="a state_dir, or a folder of segments")
-    parser.add_argument("--from", dest="sender", choices=["client", "venue"], help="who sent the bytes of --hex; else each message is tried both ways")
+    parser.add_argument("--from", dest="sender", choices=["client", "venue"], help="who sent the bytes of --hex; else each message is tried as the client's, then as the venue's")
     parser.add_argument("--version", help="refuse a layout of another version than this (its text begins with it)")
     options = parser.parse_args(argv)
     codec = _speaker("decode", options.protocol)
@@ -265,7 +254,7 @@ def decode_main(argv: list[str]) -> int:
             lines = decode_journal(codec, options.protocol, options.journal)
         else:
             data = _unhex(options.hex if options.hex is not None else sys.stdin.read())
-            lines = decode(codec, data, (options.sender,)) if options.sender else decode_any(codec, data)
+            lines = decode(codec, data, (options.sender,) if options.sender else ("client", "venue"))
         for line in lines:
             print(line.json())
     except Wrong as error:
