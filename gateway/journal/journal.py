@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.journal.errors import JournalError, JournalFailed
-from gateway.journal.record import FAULTS, ffi, lib
+from gateway.journal.record import FAULTS, Kind, ffi, lib
 from gateway.journal.restart import Found, RingMemory, no_watermarks
 from gateway.journal.store import DirStore, segment_name, spare_name
 from gateway.seams import Rng
@@ -137,8 +137,9 @@ class Journal:
     told: an eventfd that is readable when durable_lsn, a watermark, an answer or a failure is new.
     """
 
-    def __init__(self, ring: RingMemory, writer: object, journal: object, told: int, bell: int) -> None:
+    def __init__(self, ring: RingMemory, path: Path, writer: object, journal: object, told: int, bell: int) -> None:
         self.ring = ring
+        self._path = path
         self._writer = writer
         self._journal = journal
         self.told = told
@@ -191,7 +192,7 @@ class Journal:
             os.close(bell)
             os.close(told)
             raise JournalFailed(f"{store.folder}: the journal does not start", -rc, os.strerror(-rc))
-        return cls(ring, writer, journal, told, bell)
+        return cls(ring, ring_path(state_dir), writer, journal, told, bell)
 
     @property
     def durable_lsn(self) -> int:
@@ -213,7 +214,9 @@ class Journal:
         lib.gw_journal_ring_bell(self._journal)
 
     def stop(self) -> None:
-        """Everything that was appended becomes durable, the thread ends. The ring stays: it is proof that nothing is missing. Idempotent.
+        """Everything that was appended becomes durable, the thread ends. Idempotent.
+
+        The ring stays, as proof that nothing is missing, unless the last record is STOP: that is the same proof, and it is on the disk.
 
         Raises: JournalFailed if the writer failed, now or before.
         """
@@ -225,6 +228,14 @@ class Journal:
         os.close(self._bell)
         if failure is not None:
             raise failure
+        if self._stopped:
+            self._path.unlink(missing_ok=True)
+
+    @property
+    def _stopped(self) -> bool:
+        last = self.ring.pointer.head_lsn
+        record = lib.gw_ring_at(self.ring.pointer, last)
+        return bool(record) and record.kind == Kind.STOP and self.durable_lsn == last
 
 
 def _end_thread(journal: object, *memory: object) -> None:

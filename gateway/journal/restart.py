@@ -103,7 +103,7 @@ def restart(store: Store, ring: RingMemory | None, boot_id: bytes) -> Found:
     before_drain = segments
     last_lsn = segments[-1].last_lsn if segments else 0
     journal_id = _journal_id(store, segments)
-    survived, drained = not segments, 0
+    survived, drained = not segments or _stopped(store, segments), 0
     if ring is not None and _belongs(ring, journal_id, boot_id):
         image, ring_cut = _undrained(ring, segments, last_lsn)
         cut = cut + ring_cut
@@ -245,7 +245,8 @@ def _undrained(ring: RingMemory, segments: list[Segment], last_lsn: int) -> tupl
     if r.copied_lsn > last_lsn:
         where = f"segment {segment_name(segments[-1].number)}, offset {segments[-1].end}" if segments else "no segment is left"
         raise JournalDamaged(
-            f"{where}: the segments end at lsn {last_lsn}, but the ring says that lsn {r.copied_lsn} was copied; a segment is missing or shortened"
+            f"{where}: the segments end at lsn {last_lsn}, but the ring says that lsn {r.copied_lsn} was copied; a segment is missing or "
+            "shortened: restore the folder; if it was removed on purpose, remove its ring too, the file portcullis-... of /dev/shm"
         )
     image = bytearray(lib.GW_SEG_DATA)
     position, head = ffi.new("uint64_t *", r.copied), r.head
@@ -299,6 +300,12 @@ def _as_segment(ring: RingMemory, segments: list[Segment], last_lsn: int, image:
         )
     cut = "" if end == len(image) else f"ring, lsn {scan.last_lsn + 1}: {FAULTS[scan.fault]}, and nothing sound lies behind it"
     return bytes(image[:end]), cut
+
+
+def _stopped(store: Store, segments: list[Segment]) -> bool:
+    """Is the last record STOP? Nothing is ever appended behind it, so nothing is missing, ring or not."""
+    found = Found(store, b"", 0, 0, tuple(segments), False, 0, "")
+    return any(raw[8] == Kind.STOP for raw in found.raw(segments[-1].last_lsn))
 
 
 def _restart_was_written(store: Store, segments: list[Segment], first_lsn: int) -> bool:

@@ -19,7 +19,7 @@ from gateway.journal.errors import JournalDamaged, JournalError, JournalFailed, 
 from gateway.journal.journal import Journal, JournalConfig, attach_ring, begin_anew, boot_id, ring_path
 from gateway.journal.lock import lock_state
 from gateway.journal.reader import JournalReader
-from gateway.journal.record import ffi, lib
+from gateway.journal.record import Kind, ffi, lib
 from gateway.journal.restart import Found, restart
 from gateway.journal.store import DirStore
 from gateway.seams import MemoryDisk, SeededRng, SystemRng
@@ -95,6 +95,23 @@ def test_many_lives_one_journal(state_dir: Path) -> None:
     sizes = [DirStore(state_dir).whole(n) for n in range(1, 5)]
     assert all(len(content_of) < SMALL.segment_bytes for content_of in sizes), "the room behind the end is given back"
     assert len(list(JournalReader(state_dir).records())) == 250
+
+
+def test_after_a_stop_no_ring_is_left_and_nothing_is_missing(state_dir: Path) -> None:
+    journal = begin(state_dir, SMALL)
+    append(journal, 20)
+    append_to(journal.ring.pointer, b"stopped", kind=Kind.STOP)
+    journal.stop()
+    assert not ring_path(state_dir).exists()
+    for boot in (boot_id(), bytes(16)):
+        found = restart(DirStore(state_dir), attach_ring(state_dir), boot)
+        assert found.ring_survived and found.next_lsn == 22, "STOP is the last word of a life, and it is on the disk"
+    journal = Journal.begin(found_in(state_dir), state_dir, SMALL, SystemRng(), epoch=2)
+    append(journal, 1)
+    journal.stop()
+    assert ring_path(state_dir).exists(), "a life that did not stop leaves its ring"
+    ring_path(state_dir).unlink()
+    assert not found_in(state_dir).ring_survived
 
 
 def test_the_group_level_tells_when_a_record_is_durable(state_dir: Path) -> None:
