@@ -35,8 +35,10 @@ from simulators.flow import Intent, generate, recorded
 
 CONFIG = ROOT / "examples" / "local.toml"
 READY_S = 30.0
-RECORDED_MAX = 10_000  # messages of a recorded stream that are sent: what fits into the demo's two minutes many times over
+RECORDED_MAX = 20_000  # messages of a recorded stream that are sent: half a minute of the demo's two
 RECORDED_ROW = ("AAPL", "nasdaq")
+# A recorded stream's prices stray from their median as they did; the collar is to let through what is not absurd.
+RECORDED_LIMITS = ("limits.firm.collar_bps=10_000",)
 VENUES = ("nasdaq", "generic_fix44")
 LISTENS = re.compile(r"(\w+) on [\d.]+:(\d+), ")  # what `simulator run` says of each venue
 SESSION_OF = {"nasdaq": "nasdaq", "generic_fix44": "nyfix"}
@@ -66,7 +68,7 @@ class Screen:
     def __init__(self, total: int) -> None:
         self._total = total
         self._tty = sys.stdout.isatty()
-        self._next = 0.0
+        self._next = 0.0 if self._tty else time.monotonic() + 1.0
 
     def progress(self, tally: Tally) -> None:
         now = time.monotonic()
@@ -90,7 +92,7 @@ def run_demo(seed: int, count: int, orders: Path | None) -> int:
     with tempfile.TemporaryDirectory(prefix="portcullis-") as name, contextlib.ExitStack() as children:
         folder = Path(name)
         venues, ports = _start_venues(children, folder, [0, 0])
-        gateway = _start_gateway(children, folder, _overrides(folder, ports))
+        gateway = _start_gateway(children, folder, [*_overrides(folder, ports), *(RECORDED_LIMITS if orders else ())])
         status = _asked(folder / "state", Status(), StatusResult)
         print(f"venues {', '.join(f'{venue} on port {port}' for venue, port in ports.items())}; gateway pid {status.pid}, strategies on {status.doors['api']}")
         screen = Screen(total)
@@ -126,7 +128,7 @@ def _serve() -> int:
         ports = {session.venue: session.port for session in config.sessions.values()}
         venues, _ = _start_venues(children, state, [ports[venue] for venue in VENUES])
         gateway = _start_gateway(children, state, [])
-        print("\n".join(["", "Type next, in another terminal:", *(f"  {line}" for line in _next_lines()[1:]), "Ctrl-C here stops it.", ""]))
+        print("\n".join(["", "Type next, in another terminal:", *(f"  {line}" for line in _next_lines(serving=True)), "Ctrl-C here stops it.", ""]))
         print("ready", flush=True)
         while True:
             for child in (gateway, venues):
@@ -145,7 +147,8 @@ def _intents(seed: int, count: int, orders: Path | None, instruments: Instrument
     all_of = list(islice(recorded(orders, row), RECORDED_MAX + 1))
     sent = min(len(all_of), RECORDED_MAX)
     cut = f", only the first {RECORDED_MAX}" if len(all_of) > RECORDED_MAX else ""
-    return islice(all_of, RECORDED_MAX), f"{sent} messages of {orders}{cut}, as orders for {row.symbol} at {row.venue}", sent
+    what = f"{sent} messages of {orders}{cut}, as orders for {row.symbol} at {row.venue}; with {', '.join(RECORDED_LIMITS)}"
+    return islice(all_of, RECORDED_MAX), what, sent
 
 
 def _start_venues(children: contextlib.ExitStack, folder: Path, ports: list[int]) -> tuple[Child, dict[str, int]]:
@@ -206,10 +209,13 @@ def _write_secret(path: Path, text: str) -> None:
         file.write(text + "\n")
 
 
-def _next_lines() -> list[str]:
-    """What a user types next, as it works in this folder."""
+def _next_lines(*, serving: bool = False) -> list[str]:
+    """Three lines that a user types next, as they work in this folder."""
     bin_folder = os.path.relpath(Path(sys.executable).parent)
-    lines = ((f"{bin_folder}/gateway demo --serve", "leave it running"), (f"{bin_folder}/python examples/first_order.py", "the first order, in ten lines"),
-             (f'{bin_folder}/killswitch engage --yes --reason "looking"', "drop the gate"))  # fmt: skip
+    lines = (
+        (f"{bin_folder}/gateway status", "what it does") if serving else (f"{bin_folder}/gateway demo --serve", "leave it running"),
+        (f"{bin_folder}/python examples/first_order.py", "the first order, in ten lines"),
+        (f'{bin_folder}/killswitch engage --yes --reason "looking"', "drop the gate"),
+    )
     width = max(len(command) for command, _ in lines)
     return [f"{command.ljust(width)}  # {what}" for command, what in lines]

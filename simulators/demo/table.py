@@ -95,7 +95,8 @@ def closing_table(tally: Tally, gateway: GatewaySays, venues: VenuesSay) -> str:
         table(
             ("", "strategy", "gateway", "venues"),
             [
-                ("orders", tally.news, gateway.counts["orders"] + tally.denied_orders, ""),
+                ("orders", tally.news, "", ""),
+                ("  accepted by the gateway", "", gateway.counts["orders"], ""),
                 ("  sent to a venue", tally.news - tally.denied_orders - tally.unsent, "", venues.new),
                 ("cancels", tally.cancels, "", ""),
                 ("replaces", tally.replaces, "", ""),

@@ -198,17 +198,18 @@ def test_an_empty_run_is_no_success() -> None:
 
 def test_the_closing_table() -> None:
     assert closing_table(*agreed()).splitlines() == [
-        "                   strategy  gateway  venues",
-        "orders                   10       10",
-        "  sent to a venue         8                8",
-        "cancels                   2",
-        "replaces                  1",
-        "acks                      7        7       7",
-        "fills                     5        5       5",
-        "canceled                  3",
-        "rejected                  1                1",
-        "denied                    1        1",
-        "without an end            0        0       0",
+        "                           strategy  gateway  venues",
+        "orders                           10",
+        "  accepted by the gateway                  9",
+        "  sent to a venue                 8                8",
+        "cancels                           2",
+        "replaces                          1",
+        "acks                              7        7       7",
+        "fills                             5        5       5",
+        "canceled                          3",
+        "rejected                          1                1",
+        "denied                            1        1",
+        "without an end                    0        0       0",
         "",
         "denied, never sent",
         "limit order_qty     1",
@@ -316,4 +317,4 @@ def test_a_recorded_stream_is_cut_and_says_so(outside: Path, monkeypatch: pytest
     monkeypatch.setattr(run, "RECORDED_MAX", 100)
     stream = next(iter(sorted((outside / "matching" / "orders").glob("*.bin.xz"))))
     intents, what, total = run._intents(1, 5, stream, load(ROOT / "examples" / "instruments.csv"))
-    assert total == len(list(intents)) == 100 and what == f"100 messages of {stream}, only the first 100, as orders for AAPL at nasdaq"
+    assert total == len(list(intents)) == 100 and what == f"100 messages of {stream}, only the first 100, as orders for AAPL at nasdaq; with limits.firm.collar_bps=10_000"
