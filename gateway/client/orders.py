@@ -282,9 +282,14 @@ class Orders(Generic[O]):
         self._book(local({**values, "kind": kind}, id, "denied", reason, text))
 
     def _never_arrived(self, id: int, restarted: bool) -> None:
-        """The gateway does not have request `id`. The same process never got it; another one may have lost it with its disk."""
+        """The gateway does not have request `id`. The same process never got it; another one may have lost it with its disk.
+
+        It remembers the ids of orders and replaces only; a cancel above its last id may have arrived, which is told as it is.
+        """
         kind, values, _ = self._unanswered[id]
         if kind == "D" and restarted:
             self._book(local({**values, "kind": kind}, id, "in_doubt", "restart", "the gateway restarted and does not know this order"))
-        else:
+        elif kind in ("D", "G"):
             self._refused(id, "connection_closed", "the connection was lost before the gateway had it")
+        else:
+            self._refused(id, "connection_closed", "the connection was lost; perhaps the gateway never had this")

@@ -205,6 +205,7 @@ def test_what_never_reached_the_gateway_is_denied_by_the_same_process_and_in_dou
         desk.take(Ready("local", 7, restarted))
         assert (arrived.status, lost.status) == ("PENDING_NEW", status)
         assert [(report.seq, report.cl_ord_num, report.status) for report in desk.backlog] == [(0, 8, status), (0, 9, "CANCEL_REJECTED")]
+        assert str(desk.backlog[1]) == "CANCEL_REJECTED nasdaq: the connection was lost; perhaps the gateway never had this"
         desk.take(Ready("local", 7, False))
         assert len(desk.backlog) == 2, "told once"
         # If the venue had it after all, that is booked.
