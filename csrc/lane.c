@@ -467,14 +467,14 @@ static void to_wire(gw_lane *l, uint32_t conn, const uint8_t *rec, uint32_t n) {
   memcpy(gw_tx(l, conn) + w->wlen, r->h.flags & GW_REC_MASKED ? l->clear : rec + sizeof *r, n);
   w->wlen += n;
 }
-/* Everything that may leave on a connection now: bound while there is credit, then handed over in one send. */
-static int send_out(gw_lane *l, uint32_t conn) {
+/* Bind what may leave on a connection now, while there is credit: numbered, encoded, journaled, in the buffer. *blocked: credit ended first. */
+static int bind_out(gw_lane *l, uint32_t conn, int *blocked) {
   gw_conn *c = &l->conns[conn];
   gw_wire *w = &l->wires[conn];
-  int n = 0, blocked = 0;
+  int n = 0;
   for (;;) {
-    if (w->wlen) { if (w->wlen + GW_FRAME_MAX > l->sizes.tx || w->credit <= 0) { flush(l, conn); if (w->wlen) { blocked = 1; break; } } }
-    if (w->credit <= 0 && c->tx != GW_CLOSED && !w->closed) { w->credit = l->rim->budget(l->rim->ctx, conn); if (w->credit <= 0) { blocked = 1; break; } }
+    if (w->wlen) { if (w->wlen + GW_FRAME_MAX > l->sizes.tx || w->credit <= 0) { flush(l, conn); if (w->wlen) { *blocked = 1; break; } } }
+    if (w->credit <= 0 && c->tx != GW_CLOSED && !w->closed) { w->credit = l->rim->budget(l->rim->ctx, conn); if (w->credit <= 0) { *blocked = 1; break; } }
     gw_pen pen = live_pen();
     if (c->role == GW_ROLE_VENUE && (c->q_new[0] != NONE32 || c->q_replace[0] != NONE32) && look_at_latch(l, 1)) n += verdicts(l);   /* the last look */
     /* The frame is copied out of its record before the next one is begun. */
@@ -488,6 +488,13 @@ static int send_out(gw_lane *l, uint32_t conn) {
     if (l->core->due_head != NONE32) n += verdicts(l);
     if (w->closed) break;
   }
+  return n;
+}
+/* Everything that may leave on a connection now, handed over in one send. */
+static int send_out(gw_lane *l, uint32_t conn) {
+  gw_conn *c = &l->conns[conn];
+  gw_wire *w = &l->wires[conn];
+  int blocked = 0, n = bind_out(l, conn, &blocked);
   if (w->wlen) flush(l, conn);
   if (w->wlen) blocked = 1;
   if (w->closed || (c->closing && !w->wlen && c->sendq_n == 0) || (c->closing && c->close_at_ns && (int64_t)l->core->now >= c->close_at_ns)) return n + end_conn(l, conn);
@@ -517,6 +524,9 @@ static int read_frames(gw_lane *l, uint32_t conn) {
     const gw_rec_in *r = (const gw_rec_in *)(const void *)pen.at;
     if (r->act == ACT_BARRIER) { w->held = k; w->held_cls = r->cls; w->held_seq = r->seq; w->held_expected = r->expected; break; }
     w->roff += k;
+    uint32_t told = r->dec_len ? ((const gw_dec *)(const void *)(r + 1))->told.stream : 0;
+    int later;
+    if (told) bind_out(l, told, &later);   /* bound while its record is at hand; it leaves with the step's one send */
     if (l->core->due_head != NONE32) verdicts(l);
     if (n >= 256) break;
   }
