@@ -9,6 +9,7 @@ from gateway.config import load
 from gateway.errors import ConfigError
 from gateway.journal.errors import JournalError
 from gateway.journal.reader import JournalReader
+from gateway.journal.record import HEAD
 
 SAME, DIFFERENT, CANNOT = 0, 1, 2
 
@@ -23,7 +24,7 @@ def replay(journal: Path, config_file: Path | None = None) -> tuple[int, str]:
 
     try:
         reader = JournalReader(journal)
-        records = [record for _, record in reader.records()]
+        records = [HEAD.pack(*head) + payload for head, payload in reader.records()]
         if not records or records[0][8] != 1:
             return CANNOT, f"{journal}: no journal that begins with its START record"
         was = effective.from_bytes(start_payload(records[0]))

@@ -24,7 +24,7 @@ from gateway.config import load
 from gateway.errors import ConfigError
 from gateway.instruments import Instruments
 from gateway.journal.errors import StateInUse
-from gateway.journal.journal import begin_anew
+from gateway.journal.journal import begin_anew, ring_path
 from gateway.journal.lock import lock_state
 from gateway.native import ROOT
 from gateway.tools.ask import NotRunning, ask
@@ -91,6 +91,8 @@ def run_demo(seed: int, count: int, orders: Path | None) -> int:
     print(what, flush=True)
     with tempfile.TemporaryDirectory(prefix="portcullis-") as name, contextlib.ExitStack() as children:
         folder = Path(name)
+        # A gateway that had to be killed leaves its ring in shared memory; with its folder it is of no use to anybody.
+        children.callback(ring_path(folder / "state").unlink, missing_ok=True)
         venues, ports = _start_venues(children, folder, [0, 0])
         gateway = _start_gateway(children, folder, [*_overrides(folder, ports), *(RECORDED_LIMITS if orders else ())])
         status = _asked(folder / "state", Status(), StatusResult)
