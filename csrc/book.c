@@ -29,6 +29,7 @@ __extension__ typedef __int128 i128;
 #define MINUTE (60 * SECOND)
 #define BUCKET_NS (30 * SECOND)
 #define BUCKETS 10
+#define AHEAD 16 /* how many messages are looked at before their turn: a power of two */
 
 enum { NEW = 1, CANCEL, REPLACE, MASS_CANCEL, PHASE, INDICATE, REFERENCE, BUST, CORRECT, SESSION_END, TICK };
 enum { BUY, SELL };
@@ -64,12 +65,12 @@ typedef struct {
     uint64_t id;
     int64_t px, leaves, shown;
     uint32_t next, prev; /* in a queue of a level, a market queue, the elected stops, or the free list */
-    uint32_t level, symbol, stp_id, session;
+    uint32_t level, symbol, session, account;
     uint8_t side, ord_type, tif, flags, peg, stp_mode, place;
     uint8_t got; /* the last pro-rata step gave it something; in an auction's plan: it is left out */
     int64_t cum, display, min_qty, stop_px, cap;
     uint64_t rank;
-    uint32_t account, heap_at, list_next, list_prev; /* the list of pegged or of auction-only orders */
+    uint32_t stp_id, heap_at, list_next, list_prev; /* the list of pegged or of auction-only orders */
 } order;
 _Static_assert(sizeof(order) == 128, "two cache lines");
 
@@ -79,7 +80,8 @@ typedef struct {
     uint32_t next, prev;           /* levels by price, best first */
     uint32_t head, tail;           /* displayed orders by time */
     uint32_t hidden_head, hidden_tail;
-    uint32_t count, unused;        /* displayed orders */
+    uint32_t count;                /* displayed orders */
+    uint32_t owner;                /* whose level: owner_of, or NOBODY while it is free */
     int64_t shown, leaves;         /* of displayed orders */
 } level;
 _Static_assert(sizeof(level) == 64, "one cache line");
@@ -111,16 +113,18 @@ typedef struct {
 } trade;
 
 typedef struct {
-    tree book[2], stops[2];
-    queue market[2];
+    tree book[2];
     queue pegs, auction_only; /* linked by list_next, list_prev */
-    uint32_t top[2];
     uint8_t phase, tier, has_last, has_prints, has_reference, has_luld, peg_quote_known, peg_has; /* peg_has: 1 bid, 2 ask */
+    uint32_t top[2];
+    queue market[2];           /* so far what any message reads: one cache line */
+    tree stops[2];
     int64_t last, low_print, high_print, reference, luld_reference, peg_bid, peg_ask;
     int64_t opened_ns, close_ns, limit_since_ns, pause_until_ns, bucket;
     book_statistics_view settled, tally;
-    uint64_t stats_from;
+    uint64_t stats_from, unused[5];
 } symbol;
+_Static_assert(sizeof(symbol) % 64 == 0, "symbols begin cache lines");
 
 typedef struct {
     i128 total;
@@ -160,6 +164,7 @@ struct book_exchange {
     book_config c;
     uint8_t plain_fifo, uses_top, pc;
     uint32_t hash_mask, live;
+    uint32_t hint, hints[AHEAD]; /* the level a coming new order will probably rest at, by message; of this one */
     uint32_t free_order, fresh_order, free_level, fresh_level, free_node, fresh_node, heap_size;
     int64_t now_ns;
     uint64_t rank, trade_id;
@@ -337,6 +342,9 @@ static uint32_t level_find(const ex *x, const tree *t, uint64_t key) {
     return x->levels[n].key == key ? n : 0;
 }
 
+#define NOBODY 0xFFFFFFFFu
+static uint32_t owner_of(uint32_t sym, uint8_t side, bool stops) { return sym << 2 | (stops ? 2u : 0u) | side; }
+
 static uint32_t level_new(ex *x, uint64_t key, int64_t px) {
     uint32_t li = x->free_level;
     if (li) x->free_level = x->levels[li].next;
@@ -436,6 +444,7 @@ static void level_remove(ex *x, tree *t, uint32_t li) {
             x->free_node = parent;
         }
     }
+    l->owner = NOBODY;
     l->next = x->free_level;
     x->free_level = li;
 }
@@ -536,10 +545,17 @@ static bool is_stop(uint8_t ord_type) { return ord_type >= STOP; }
 
 /* ---- on and off the book -------------------------------------------------------------------------------------------------- */
 
-static uint32_t level_at(ex *x, tree *t, int64_t px, bool ascending) {
+/* The level of a price, made when there is none. What fetch_ahead found for this message is right while it is still that level. */
+static uint32_t level_at(ex *x, tree *t, uint32_t owner, int64_t px, bool ascending) {
     uint64_t key = key_of(px, ascending);
+    const level *hint = &x->levels[x->hint];
+    if (x->hint && hint->owner == owner && hint->key == key) return x->hint;
     uint32_t li = level_find(x, t, key);
-    return li ? li : level_add(x, t, key, px);
+    if (!li) {
+        li = level_add(x, t, key, px);
+        x->levels[li].owner = owner;
+    }
+    return li;
 }
 
 static uint32_t best_displayed(const ex *x, const tree *t) {
@@ -576,7 +592,7 @@ static void rest(ex *x, symbol *s, uint32_t oi) {
     order *o = &x->orders[oi];
     if (x->uses_top && !(o->flags & HIDDEN)) become_top(x, s, oi);
     o->place = BOOK;
-    stand(x, level_at(x, &s->book[o->side], o->px, o->side == SELL), oi);
+    stand(x, level_at(x, &s->book[o->side], owner_of(o->symbol, o->side, false), o->px, o->side == SELL), oi);
 }
 
 static void leave_book(ex *x, symbol *s, uint32_t oi) {
@@ -1101,7 +1117,7 @@ static void trigger(ex *x, order *o) {
 static void wait_stop(ex *x, symbol *s, uint32_t oi) {
     order *o = &x->orders[oi];
     o->place = STOPS;
-    o->level = level_at(x, &s->stops[o->side], o->stop_px, o->side == BUY);
+    o->level = level_at(x, &s->stops[o->side], owner_of(o->symbol, o->side, true), o->stop_px, o->side == BUY);
     push(x, &x->levels[o->level].head, &x->levels[o->level].tail, oi);
 }
 
@@ -2128,36 +2144,50 @@ static void step(ex *x) {
     else message_step(x);
 }
 
-/* What coming messages will read is fetched ahead: first the place in the hash table, then the order it names. */
-static uint64_t id_of_message(const uint8_t *at) {
-    uint64_t id;
-    memcpy(&id, at + offsetof(book_msg, order_id), sizeof id);
-    return id;
+/* What coming messages will read is brought into the cache before their turn, a step at a time, because each step needs the one
+ * before: the place in the hash table and the symbol, then the order or the level, then the orders beside it. */
+static void fetch_first(const ex *x, const book_msg *m) {
+    __builtin_prefetch(&x->hash[hash_of(m->order_id) & x->hash_mask]);
+    if (m->kind == NEW && m->symbol < x->c.symbols) __builtin_prefetch(&x->symbols[m->symbol]);
 }
 
-static void fetch_ahead(const ex *x, const uint8_t *messages, uint64_t at, uint64_t count) {
-    if (at + 12 < count) __builtin_prefetch(&x->hash[hash_of(id_of_message(messages + (at + 12) * sizeof(book_msg))) & x->hash_mask]);
-    if (at + 6 < count) {
-        uint64_t h = hash_of(id_of_message(messages + (at + 6) * sizeof(book_msg))), entry = x->hash[h & x->hash_mask];
-        if (entry >> 32 == h) {
-            __builtin_prefetch(&x->orders[(uint32_t)entry]);
-            __builtin_prefetch((const char *)&x->orders[(uint32_t)entry] + 64);
-        }
+static void fetch_order(const ex *x, const book_msg *m) {
+    uint64_t h = hash_of(m->order_id), entry = x->hash[h & x->hash_mask];
+    if (m->kind != NEW && entry >> 32 == h) __builtin_prefetch(&x->orders[(uint32_t)entry]);
+}
+
+static uint32_t fetch_level(const ex *x, const book_msg *m) {
+    if (m->kind == NEW) {
+        if (m->symbol >= x->c.symbols || m->side > SELL || m->ord_type != LIMIT) return 0;
+        uint32_t li = level_find(x, &x->symbols[m->symbol].book[m->side], key_of(m->px, m->side == SELL));
+        __builtin_prefetch(&x->levels[li]);
+        return li;
     }
-    if (at + 3 < count) {
-        uint64_t h = hash_of(id_of_message(messages + (at + 3) * sizeof(book_msg))), entry = x->hash[h & x->hash_mask];
-        if (entry >> 32 == h) {
-            const order *o = &x->orders[(uint32_t)entry];
-            __builtin_prefetch(&x->levels[o->level]);
-            __builtin_prefetch(&x->orders[o->prev]);
-            __builtin_prefetch(&x->orders[o->next]);
-        }
+    uint64_t h = hash_of(m->order_id), entry = x->hash[h & x->hash_mask];
+    if (entry >> 32 == h) {
+        const order *o = &x->orders[(uint32_t)entry];
+        __builtin_prefetch(&x->levels[o->level]);
+        __builtin_prefetch(&x->orders[o->prev]);
+        __builtin_prefetch(&x->orders[o->next]);
     }
+    return 0;
+}
+
+static void fetch_ahead(ex *x, const uint8_t *messages, uint64_t at, uint64_t count) {
+    book_msg m;
+    if (at + 12 < count) fetch_first(x, memcpy(&m, messages + (at + 12) * sizeof m, sizeof m));
+    if (at + 8 < count) fetch_order(x, memcpy(&m, messages + (at + 8) * sizeof m, sizeof m));
+    if (at + 4 < count) x->hints[(at + 4) % AHEAD] = fetch_level(x, memcpy(&m, messages + (at + 4) * sizeof m, sizeof m));
+    uint32_t next = at + 2 < count ? x->hints[(at + 2) % AHEAD] : 0;
+    __builtin_prefetch(&x->orders[x->levels[next].tail]);
+    x->hint = x->hints[at % AHEAD];
+    x->hints[at % AHEAD] = 0;
 }
 
 uint64_t book_run(book_exchange *x, const uint8_t *messages, uint64_t count, book_event *events, uint64_t room, uint64_t *taken) {
     x->out = events;
     x->out_end = events + room;
+    memset(x->hints, 0, sizeof x->hints);
     *taken = 0;
     for (;;) {
         while (x->pc != PC_IDLE) {

@@ -82,7 +82,7 @@ typedef struct book_exchange book_exchange;
  * only when orders fill it. */
 uint64_t book_size(const book_config *config);
 
-/* Make an exchange in `memory`, which is book_size(config) zeroed bytes, aligned to 16, the caller's, and must outlive it.
+/* Make an exchange in `memory`, which is book_size(config) zeroed bytes, aligned to 64, the caller's, and must outlive it.
  * Returns NULL when the configuration is not possible. */
 book_exchange *book_init(void *memory, const book_config *config);
 

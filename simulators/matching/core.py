@@ -23,6 +23,8 @@ _book: Any = load("simulators.matching._book")
 ffi, lib = _book.ffi, _book.lib
 
 _ROOM = 1 << 15  # events at a time: 3 MiB, which stays in a cache close by
+# From here on random orders cost more in page tables than in caches, and whole large pages are soon filled anyway.
+_LARGE = 64 << 20
 
 
 class CoreExchange:
@@ -37,6 +39,8 @@ class CoreExchange:
             )
         self._symbols = symbols
         self._memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        if size >= _LARGE:
+            self._memory.madvise(mmap.MADV_HUGEPAGE)
         self._x = lib.book_init(ffi.from_buffer(self._memory), config)
         self._room = ffi.new("book_event[]", _ROOM)
         self._room_bytes = ffi.buffer(self._room)

@@ -5,7 +5,7 @@ A Profile is the whole of what differs between venues inside the matching core; 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 
 from simulators.matching.records import Phase, Stp
 
@@ -29,7 +29,7 @@ class Step(IntEnum):
     LEVELING = 6  # one lot to each order that PRO_RATA gave nothing
 
 
-class Accept(IntFlag):
+class Accept(IntEnum):
     """What a phase may accept; an order needs every bit that describes it."""
 
     LIMIT = 1
@@ -46,7 +46,7 @@ class Accept(IntFlag):
     REPLACE = 2048
 
 
-class Change(IntFlag):
+class Change(IntEnum):
     """What a replace changed; NOTHING = the same order again."""
 
     NOTHING = 1
@@ -59,9 +59,9 @@ class Change(IntFlag):
 
 _RESTING = Accept.LIMIT | Accept.STOP | Accept.ICEBERG | Accept.HIDDEN | Accept.CANCEL | Accept.REPLACE
 _CALL = _RESTING | Accept.MARKET | Accept.AT_CLOSE
-_ALL = Accept((1 << 12) - 1)
+_ALL = (1 << 12) - 1
 
-PHASE_ACCEPTS: Mapping[Phase, Accept] = {
+PHASE_ACCEPTS: Mapping[Phase, int] = {
     Phase.CLOSED: Accept.CANCEL,
     Phase.PRE_OPEN: _CALL | Accept.AT_OPEN,
     Phase.OPENING_CALL: _CALL | Accept.AT_OPEN,
@@ -78,7 +78,7 @@ class Profile:
     """The rules of one venue. Prices in the venue's own price unit, shares in basis points (1/10,000)."""
 
     name: str
-    phase_accepts: Mapping[Phase, Accept] = field(default_factory=lambda: dict(PHASE_ACCEPTS))
+    phase_accepts: Mapping[Phase, int] = field(default_factory=lambda: dict(PHASE_ACCEPTS))
     first_phase: Phase = Phase.CONTINUOUS
     allocation: tuple[Step, ...] = (Step.FIFO,)
     top_min: int = 1  # an order smaller than this never becomes TOP
@@ -87,7 +87,7 @@ class Profile:
     split_bps: int = 0
     pro_rata_min: int = 2  # CME: a share below two lots is rounded down to nothing
     # What a replace may change without losing priority. CME and Nasdaq: a smaller quantity. Never the price.
-    keeps: Change = Change.NOTHING | Change.QTY_DOWN
+    keeps: int = Change.NOTHING | Change.QTY_DOWN
     replace_total: bool = True  # a replace gives the whole OrderQty (as FIX does), not what is left
     zero_qty: bool = False  # a quantity of nothing is accepted and at once done, instead of rejected
     ticks: tuple[
@@ -125,7 +125,7 @@ class Profile:
         assert 0 <= self.luld_unit < 1 << 40, (
             f"{self.name}: luld_unit is price units in a currency unit, not {self.luld_unit}"
         )
-        assert Change.PRICE not in self.keeps, f"{self.name}: a new price cannot keep its place in the old queue"
+        assert not self.keeps & Change.PRICE, f"{self.name}: a new price cannot keep its place in the old queue"
         assert self.stp != Stp.PROFILE, f"{self.name}: stp must name a mode"
 
 
@@ -142,7 +142,7 @@ CME: Mapping[str, tuple[Step, ...]] = {
     "T": (Step.LMM, Step.FIFO),
 }
 # The benchmark streams (see stream.py): a modify always loses priority and its quantity is what is left.
-STREAM = Profile("stream", keeps=Change(0), replace_total=False, zero_qty=True)
+STREAM = Profile("stream", keeps=0, replace_total=False, zero_qty=True)
 PRICE_TIME = Profile("price_time")
 US_EQUITY = Profile(
     "us_equity",

@@ -7,7 +7,7 @@ nanoseconds since the epoch. Ids are any unsigned 64-bit number and mean nothing
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -57,7 +57,7 @@ class Tif(IntEnum):
     AT_CLOSE = 6  # kept aside until the closing auction
 
 
-class Flag(IntFlag):
+class Flag(IntEnum):
     """What may be said of an order beside its type and time in force."""
 
     POST_ONLY = 1  # reject rather than take
@@ -158,7 +158,7 @@ class Reason(IntEnum):
     PROTECTION = 29  # a market order rests at the limit of its protection
 
 
-class EventFlag(IntFlag):
+class EventFlag(IntEnum):
     MAKER_HIDDEN = 1  # TRADE
     AUCTION = 2  # TRADE
     KEPT_PRIORITY = 4  # REPLACED

@@ -234,7 +234,7 @@ class TwinExchange(TwinChecks):
 
     # -- cancel and replace ----------------------------------------------------------------------------------------------
 
-    def _found(self, m: Message, need: Accept) -> Order | Reason:
+    def _found(self, m: Message, need: int) -> Order | Reason:
         o = self.orders.get(m.order_id)
         if o is None:
             return Reason.UNKNOWN_ORDER
@@ -344,7 +344,7 @@ class TwinExchange(TwinChecks):
                     (not m.session or o.session == m.session)
                     and (not m.account or o.account == m.account)
                     and m.side in (ANY_SIDE, o.side)
-                    and Accept.CANCEL in self.profile.phase_accepts[symbol.phase]
+                    and self.profile.phase_accepts[symbol.phase] & Accept.CANCEL
                 ):
                     self._cancel(o, Reason.MASS)
                     count += 1

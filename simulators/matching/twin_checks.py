@@ -70,7 +70,7 @@ class TwinChecks(TwinPhases):
         return Reason.NONE
 
     def _makes_sense(self, m: Message) -> bool:
-        flags = Flag(m.flags)
+        flags = m.flags
         stop = m.ord_type in (OrdType.STOP, OrdType.STOP_LIMIT)
         now_or_auction = m.tif in (Tif.IOC, Tif.FOK, Tif.AT_OPEN, Tif.AT_CLOSE)
         if m.ord_type == OrdType.MARKET and (
@@ -93,9 +93,9 @@ class TwinChecks(TwinPhases):
             return False
         return not (flags & Flag.SLIDE and not flags & Flag.POST_ONLY) and not (flags & Flag.PEG_CAP and not m.peg)
 
-    def _needs(self, m: Message) -> Accept:
+    def _needs(self, m: Message) -> int:
         """The bits a phase must accept for this order."""
-        need = Accept(0)
+        need = 0
         if m.ord_type in (OrdType.STOP, OrdType.STOP_LIMIT):
             need |= Accept.STOP
         elif m.peg:
@@ -141,9 +141,9 @@ class TwinChecks(TwinPhases):
     def _new_leaves(self, m: Message, o: Order) -> int:
         return m.qty - o.cum if self.profile.replace_total else m.qty
 
-    def _changes(self, m: Message, o: Order) -> Change:
+    def _changes(self, m: Message, o: Order) -> int:
         """What a replace would change, of the things that can cost priority."""
-        out = Change(0)
+        out = 0
         leaves = self._new_leaves(m, o)
         if leaves < o.leaves:
             out |= Change.QTY_DOWN

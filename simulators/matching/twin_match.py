@@ -207,7 +207,7 @@ class TwinMatching(TwinState):
         o.leaves -= qty
         o.fill(qty)
         other.fill(qty)
-        flags = EventFlag.MAKER_HIDDEN if other.hidden else EventFlag(0)
+        flags = EventFlag.MAKER_HIDDEN if other.hidden else 0
         self._book_trade(symbol, o, other, other.px, qty, o.leaves, other.leaves - qty, flags)
         left = other.leaves
         if qty == left:

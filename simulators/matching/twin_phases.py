@@ -137,8 +137,10 @@ class TwinPhases(TwinMatching):
 
     def _follow(self, symbol: Symbol) -> bool:
         """One round: pegged orders whose price the quote moved come in anew, oldest first."""
+        if not symbol.pegs:
+            return False
         quote = self._peg_reference(symbol)
-        if not symbol.pegs or quote == symbol.peg_quote:
+        if quote == symbol.peg_quote:
             return False
         symbol.peg_quote = quote
         for o in list(symbol.pegs.values()):

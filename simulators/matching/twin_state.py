@@ -6,7 +6,6 @@ Part of the specification that twin.py opens; nothing here decides what trades w
 from simulators.matching.profiles import Profile, Step
 from simulators.matching.records import (
     Event,
-    EventFlag,
     EventKind,
     Phase,
     Reason,
@@ -144,7 +143,7 @@ class TwinState:
         qty: int,
         leaves: int,
         other_leaves: int,
-        flags: EventFlag,
+        flags: int,
     ) -> None:
         """The trade as an event, kept for a bust, in the statistics and in what stops and bands look at."""
         self._trade_id += 1

@@ -10,7 +10,6 @@ from simulators.matching import (
     PX_MAX,
     PX_MIN,
     QTY_MAX,
-    Change,
     Flag,
     Kind,
     Message,
@@ -29,7 +28,7 @@ TRIED: dict[str, Profile] = dict(PROFILES) | {
         Profile("all_data", order_data=True, level_data=True),
         Profile("stp_new", stp=Stp.CANCEL_NEW, order_data=True, level_data=True),
         Profile("stp_both", stp=Stp.CANCEL_BOTH, market_rests=True, protection=3),
-        Profile("stp_decrement", stp=Stp.DECREMENT, keeps=Change(1 | 2 | 4 | 16 | 32), order_data=True),
+        Profile("stp_decrement", stp=Stp.DECREMENT, keeps=1 | 2 | 4 | 16 | 32, order_data=True),
         Profile(
             "banded",
             band_bps=200,
@@ -38,9 +37,7 @@ TRIED: dict[str, Profile] = dict(PROFILES) | {
             ticks=((0, 1), (1000, 5), (1010, 2)),
             replace_total=False,
         ),
-        Profile(
-            "lots", lot=5, keeps=Change(0), first_phase=Phase.PRE_OPEN, market_rests=True, protection=2, level_data=True
-        ),
+        Profile("lots", lot=5, keeps=0, first_phase=Phase.PRE_OPEN, market_rests=True, protection=2, level_data=True),
         replace(PROFILES["us_equity"], name="luld", luld_unit=300, ticks=(), level_data=True),
         replace(
             PROFILES["us_equity"], name="luld_fine", luld_unit=20_000, ticks=((0, 1), (1000, 3)), stp=Stp.CANCEL_OLD

@@ -104,7 +104,7 @@ def orders(draw: st.DrawFn, plain: bool = False) -> Message:
     elif shape == 5:
         m.ord_type = OrdType.MARKET
     elif shape == 6:
-        m.flags = Flag.POST_ONLY | draw(st.sampled_from((Flag(0), Flag.SLIDE)))
+        m.flags = Flag.POST_ONLY | draw(st.sampled_from((0, Flag.SLIDE)))
     m.stp_id = draw(st.integers(0, 2))
     return m
 

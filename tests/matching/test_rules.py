@@ -242,7 +242,7 @@ CASES: dict[str, tuple[Profile, str]] = {
             phase_accepts={
                 **PHASE_ACCEPTS,
                 Phase.HALT: Accept.CANCEL | Accept.LIMIT,
-                Phase.CLOSED: Accept(0),
+                Phase.CLOSED: 0,
             },
         ),
         """
