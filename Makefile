@@ -72,6 +72,7 @@ demo: build
 
 bench: build
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench.bench_matching
 	$(if $(PORTCULLIS_OUTSIDE),$(BIN)/python -m tests.bench --outside)
 
 # Resolve requirements.in anew; the hashes cover every file of a version, so one lock serves all machines and Pythons.
