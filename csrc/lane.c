@@ -229,6 +229,7 @@ static void crash_verdicts(gw_lane *l, int survived) {
 static void apply_restart(gw_lane *l, const gw_rec_restart *r) {
   l->core->epoch = r->new_epoch;
   l->core->stopping = l->core->stopped = l->core->journal_failed = 0;
+  l->core->facts &= ~(uint32_t)(GW_FACT_STOPPED | GW_FACT_JOURNAL);   /* of the life before, told or not */
   for (uint32_t i = 1; i < l->n_conns; i++) {
     gw_conn *c = &l->conns[i];
     if (!r->survived) {   /* the lost tail may have used any number below the mark */

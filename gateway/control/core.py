@@ -42,6 +42,7 @@ from gateway.sessions.order_api import NONCE_BYTES, ApiConfig, ApiServer, Grante
 LOGON_NS = 10 * SECOND  # a stranger's time to say who it is, the same as a session's for its Logon
 CANCEL_NS = 5 * SECOND  # for the cancels of a shutdown to be answered
 LEAVE_NS = 5 * SECOND  # for its Logouts; then the sockets are closed
+STOP_NS = 2 * SECOND  # for the lane's last record
 BACKOFF_MAX = 16  # times retry_s: a venue that was away all night is found again within seconds of its return
 JITTER_PER_CENT = 25  # so that not everybody comes back at the same moment
 LOUD_FAILURES = 3  # connections that failed in a row and are logged; the rest is silence until one stands
@@ -262,9 +263,12 @@ class Core:
         self._note_facts("lane", bell.facts, bell)
         self._push(bell.lsn, now_ns, [commands.done(At(0, bell.epoch, bell.state_gen), bell.lsn, bell.facts)])
         if bell.facts & lib.GW_FACT_STOPPED:
-            self.stage = Stage.ENDED
-            self._stage_ends_ns = NEVER
-            self._wishes.append(Ended())
+            self._ended()
+
+    def _ended(self) -> None:
+        self.stage = Stage.ENDED
+        self._stage_ends_ns = NEVER
+        self._wishes.append(Ended())
 
     # ---------------------------------------------------------------------------------------------------------- strangers
 
@@ -436,16 +440,19 @@ class Core:
     def _stop(self, now_ns: int) -> None:
         if self.stage not in (Stage.STOPPING, Stage.ENDED):
             self.stage = Stage.STOPPING
-            self._stage_ends_ns = NEVER
+            self._stage_ends_ns = now_ns + STOP_NS
             self._push(0, now_ns, [commands.stop(lib.GW_STOP_NOW)])
 
     def _end_stage(self, now_ns: int) -> None:
         if self.stage is Stage.CANCELLING:
             self._say("warning", "drain.cancels_unanswered")
             self._leave(now_ns)
-        else:
+        elif self.stage is Stage.LEAVING:
             self._say("warning", "drain.logouts_unanswered", open=self._connected())
             self._stop(now_ns)
+        else:
+            self._say("error", "drain.lane_does_not_stop")
+            self._ended()
 
     # ---------------------------------------------------------------------------------------------------------------- small
 

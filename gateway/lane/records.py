@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from gateway.lane.commands import unpack
 from gateway.lane.native import ffi, lib
 
 HEAD_BYTES = int(lib.GW_REC_HEAD)
@@ -62,3 +63,14 @@ def inbound(record: bytes) -> Inbound:
         b=r.b,
         frame=record[begin : begin + r.frame_len],
     )
+
+
+def session_values(record: bytes) -> list[tuple[int, dict[str, str]]]:
+    """The session values that a COMMAND record set, by connection (commands.set_values)."""
+    r = ffi.cast("const gw_rec_cmd *", ffi.from_buffer(record))
+    found = []
+    for part, result, _ in unpack(record[ffi.sizeof("gw_rec_cmd") :], r.n_subs):
+        if part.kind == lib.GW_CMD_SET_VALUES and result == lib.GW_RESULT_OK and part.payload:
+            lines = part.payload.decode().splitlines()
+            found.append((part.at.conn, dict(line.split("=", 1) for line in lines)))
+    return found

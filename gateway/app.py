@@ -1,0 +1,121 @@
+"""The gateway as a process: its beginning, its tasks, its end. No order passes here; the lane's thread has them all.
+
+    main                        lock, latch, journal, lane (control.begin); then trio:
+      outer nursery             lives until the lane has written its last record
+        carrier                 lane's events → core → lane's commands
+        inner nursery           ends when the gateway drains: nobody comes in, nobody asks, nothing is connected anew
+          doors                 one task a door: accept
+          connections           one task a try
+          admin                 the Unix socket, one task an operator
+        signals                 SIGTERM, SIGINT: drain; a second one: now
+    then                        lane's thread joined, journal stopped, lock released
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import trio
+
+from gateway.config import load
+from gateway.control import doors, links
+from gateway.control.admin_server import AdminServer
+from gateway.control.begin import House, begin
+from gateway.control.carrier import Carrier
+from gateway.control.core import Stage
+from gateway.control.inputs import DrainWanted
+from gateway.control.log import Log
+from gateway.errors import ConfigError
+from gateway.journal.errors import JournalError, StateInUse
+from gateway.lane.driver import BUSY
+from gateway.seams import Clock, Net, SystemClock, SystemNet, SystemRng
+
+Ready = Literal["doors", "open"]
+DURABLE_S = 0.05  # then the writer is asked again
+
+
+def main(file: Path, overrides: Sequence[str] = (), ready: Ready = "doors") -> int:
+    """Run the gateway of this configuration until it is told to end; its exit code.
+
+    Raises: ConfigError with every problem. What the state folder refuses (in use, damaged) is printed, exit 1.
+    """
+    config, instruments = load(file, overrides)
+    clock = SystemClock()
+    try:
+        house = begin(config, instruments, os.environ, clock, SystemRng())
+    except (StateInUse, JournalError, OSError) as error:
+        print(f"gateway: {error}", file=sys.stderr)
+        return 1
+    log = Log(config.log, clock.now_ns)
+    try:
+        trio.run(serve, house, SystemNet(), clock, log, ready)
+        return 0
+    except* ConfigError as errors:
+        for problem in errors.exceptions:
+            print(problem, file=sys.stderr)
+        return_code = 1
+    finally:
+        _close(house)
+    return return_code
+
+
+def _close(house: House) -> None:
+    """Whatever happened: everything that was appended becomes durable."""
+    try:
+        house.close()
+    except JournalError as error:
+        print(f"gateway: {error}", file=sys.stderr)
+
+
+async def serve(house: House, net: Net, clock: Clock, log: Log, ready: Ready) -> None:
+    """The nursery tree of this file's first lines, until the lane has ended. Raises: ConfigError for a door that cannot be opened."""
+    await _durable(house)
+    listeners = [(door, await doors.listen(door, net)) for door in house.plan.doors]
+    async with trio.open_nursery() as outer:
+        async with trio.open_nursery() as inner:
+            carrier = Carrier(house.core, house.lane, clock, log, lambda wish: inner.start_soon(links.connect, wish, net, carrier))
+            addresses = {door.name: f"{door.config.host}:{listener.port}" for door, listener in listeners}
+            admin = AdminServer(house, carrier, clock, addresses)
+            house.lane.mapped(os.getpid())
+            spin_us, core = house.config.lane.spin_us, house.config.lane.core
+            house.lane.begin(BUSY if spin_us == float("inf") else round(spin_us * 1000), core)
+            carrier.give(house.begun)
+            outer.start_soon(carrier.run)
+            await outer.start(_signals, carrier)
+            if house.restarted:
+                await admin.put_limits_of_configuration()
+            for door, listener in listeners:
+                inner.start_soon(doors.serve, door, listener, carrier, log)
+            await inner.start(admin.run)
+            inner.start_soon(_tell_ready, carrier, ready)
+            await carrier.draining.wait()
+            inner.cancel_scope.cancel()
+        await carrier.ended.wait()
+        outer.cancel_scope.cancel()
+
+
+async def _durable(house: House) -> None:
+    """Wait until the record with which this life began is on the disk. Raises: JournalFailed."""
+    while house.journal.durable_lsn < house.first_lsn:
+        if (failure := house.journal.failure) is not None:
+            raise failure
+        house.journal.ring_bell()
+        with trio.move_on_after(DURABLE_S):
+            await trio.lowlevel.wait_readable(house.journal.told)
+            os.eventfd_read(house.journal.told)
+
+
+async def _signals(carrier: Carrier, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        task_status.started()
+        async for _ in signals:
+            carrier.give(DrainWanted(now=carrier.core.stage is not Stage.RUNNING))
+
+
+async def _tell_ready(carrier: Carrier, ready: Ready) -> None:
+    if ready == "open":
+        await carrier.opened.wait()
+    print("ready", flush=True)

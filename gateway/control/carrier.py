@@ -1,0 +1,96 @@
+"""Carries between the lane and the core: one task that waits for the lane's bell or the core's deadline; it decides nothing.
+
+Whatever else is heard (a connection stands, a stranger came, an operator asks) is given at once, in the task that heard it.
+"""
+
+import os
+from collections.abc import Callable
+
+import trio
+
+from gateway.control.core import Core, Stage
+from gateway.control.inputs import Answer, Connect, Counted, Drop, Ended, Input, Say, Wish
+from gateway.control.log import Log
+from gateway.lane.commands import Batch
+from gateway.lane.driver import ThreadDriver
+from gateway.seams import Clock
+
+SECOND = 1_000_000_000
+DRAIN_POLL_S = 0.02  # how often open orders are counted while the gateway drains
+
+
+class Carrier:
+    """`connect` is called for each wish to connect.
+
+    opened: every session with a venue has been open at once. draining: the end has begun. ended: the lane writes no more.
+    """
+
+    def __init__(self, core: Core, lane: ThreadDriver, clock: Clock, log: Log, connect: Callable[[Connect], None]) -> None:
+        self.core = core
+        self.lane = lane
+        self.opened = trio.Event()
+        self.draining = trio.Event()
+        self.ended = trio.Event()
+        self._clock = clock
+        self._log = log
+        self._connect = connect
+        self._sleep = trio.CancelScope()
+        self._answers: dict[int, tuple[trio.Event, list[Answer]]] = {}
+        self._requests = 0
+
+    async def run(self) -> None:
+        """For ever: the lane's events in order, and the core's deadlines."""
+        while True:
+            self._sleep = trio.CancelScope()
+            wait_ns = self.core.deadline_ns - self._clock.now_ns()
+            if self.core.stage is Stage.CANCELLING:
+                wait_ns = min(wait_ns, int(DRAIN_POLL_S * SECOND))
+            with self._sleep, trio.move_on_after(max(wait_ns, 0) / SECOND):
+                await trio.lowlevel.wait_readable(self.lane.fileno())
+            self.lane.woken()
+            for event in self.lane.events():
+                self.give(event)
+            now_ns = self._clock.now_ns()
+            if self.core.deadline_ns <= now_ns:
+                self._push(self.core.tick(now_ns))
+            if self.core.stage is Stage.CANCELLING:
+                self.give(Counted(self.lane.counts().open_orders))
+
+    def give(self, event: Input) -> None:
+        """One input to the core; its answers are on their way when this returns."""
+        self._push(self.core.on_event(event, self._clock.now_ns()))
+        self._sleep.cancel()
+
+    async def ask(self, make: Callable[[int], Input]) -> Answer:
+        """Give what `make` makes of a request's number, and wait for its answer."""
+        self._requests += 1
+        event, answers = trio.Event(), list[Answer]()
+        self._answers[self._requests] = (event, answers)
+        self.give(make(self._requests))
+        await event.wait()
+        return answers[0]
+
+    def _push(self, batches: list[Batch]) -> None:
+        for batch in batches:
+            self.lane.push(batch)
+        for wish in self.core.take_wishes():
+            self._grant(wish)
+        if self.core.open:
+            self.opened.set()
+        if self.core.stage is not Stage.RUNNING:
+            self.draining.set()
+
+    def _grant(self, wish: Wish) -> None:
+        match wish:
+            case Say():
+                self._log.say(wish)
+            case Connect():
+                self._connect(wish)
+            case Drop(fd=fd):
+                os.close(fd)
+            case Answer(request=request):
+                event, answers = self._answers.pop(request)
+                answers.append(wish)
+                event.set()
+            case Ended():
+                self.ended.set()

@@ -1,0 +1,22 @@
+"""Connects to venues: a task for each try, which hands over the descriptor or says why there is none."""
+
+import trio
+
+from gateway.control.carrier import Carrier
+from gateway.control.inputs import Connect, Connected, NotConnected
+from gateway.seams import Net
+
+CONNECT_S = 5.0  # a host that does not answer within this is down; trying again costs less than waiting
+
+
+async def connect(wish: Connect, net: Net, carrier: Carrier) -> None:
+    """Try once."""
+    try:
+        with trio.fail_after(CONNECT_S):
+            descriptor = await net.connect(wish.host, wish.port)
+    except trio.TooSlowError:
+        carrier.give(NotConnected(wish.conn, f"{wish.host}:{wish.port} did not answer within {CONNECT_S:g} s"))
+    except OSError as error:
+        carrier.give(NotConnected(wish.conn, f"{wish.host}:{wish.port}: {error.strerror or error}"))
+    else:
+        carrier.give(Connected(wish.conn, descriptor))
