@@ -468,6 +468,8 @@ static void to_wire(gw_lane *l, uint32_t conn, const uint8_t *rec, uint32_t n) {
   memcpy(gw_tx(l, conn) + w->wlen, r->h.flags & GW_REC_MASKED ? l->clear : rec + sizeof *r, n);
   w->wlen += n;
 }
+enum { MARK_AHEAD = 1 << 16 };   /* numbers asked for ahead of use */
+static int marks_low(const gw_conn *c) { return c->watermark <= c->tx_next + MARK_AHEAD / 2 || c->token_mark <= c->token_next + MARK_AHEAD / 2; }
 /* Bind what may leave on a connection now, while there is credit: numbered, encoded, journaled, in the buffer. *blocked: credit ended first. */
 static int bind_out(gw_lane *l, uint32_t conn, int *blocked) {
   gw_conn *c = &l->conns[conn];
@@ -502,7 +504,7 @@ static int send_out(gw_lane *l, uint32_t conn) {
   /* A blocked connection is looked at again when the socket takes bytes, and at the timer's pace. */
   if (blocked != w->blocked && c->tx != GW_CLOSED) { w->blocked = (uint8_t)blocked; l->rim->watch(l->rim->ctx, conn, !w->unwatched, blocked); }
   /* What still waits (for a token, a number, the disk) is looked at again soon. */
-  if ((c->queued || c->q_cancel[0] != NONE32 || c->q_status[0] != NONE32) && l->next_timer > (int64_t)l->core->now + 1000000) l->next_timer = (int64_t)l->core->now + 1000000;
+  if ((c->queued || c->q_cancel[0] != NONE32 || c->q_status[0] != NONE32 || marks_low(c)) && l->next_timer > (int64_t)l->core->now + 1000000) l->next_timer = (int64_t)l->core->now + 1000000;
   l->dirty[conn / 64] &= ~(1ull << (conn % 64));
   return n;
 }
@@ -563,7 +565,6 @@ static int receive(gw_lane *l, uint32_t conn) {
   return 1 + read_frames(l, conn);
 }
 /* Watermarks: ask for numbers well ahead of use; what is durable is an input. */
-enum { MARK_AHEAD = 1 << 16 };
 static int marks(gw_lane *l, uint32_t conn) {
   gw_conn *c = &l->conns[conn];
   int n = 0;
@@ -585,8 +586,9 @@ static int timers(gw_lane *l) {
     if (c->rx == GW_CLOSED && c->tx == GW_CLOSED) continue;
     int64_t at = INT64_MAX;
     n += marks(l, i);
+    if (marks_low(c)) at = now + 1000000;   /* asked for, and not on the disk yet */
     if (c->logged_on && c->hb_ns) {
-      at = c->last_tx_ns + c->hb_ns;
+      if (c->last_tx_ns + c->hb_ns < at) at = c->last_tx_ns + c->hb_ns;
       int64_t probe = c->last_rx_ns + c->hb_ns + c->hb_ns / 5;
       if (c->family == GW_FAMILY_FIX && c->probe_ns == 0 && probe < at) at = probe;
       int64_t silent = c->last_rx_ns + c->silence_ns;

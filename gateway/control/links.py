@@ -17,6 +17,11 @@ async def connect(wish: Connect, net: Net, carrier: Carrier) -> None:
     except trio.TooSlowError:
         carrier.give(NotConnected(wish.conn, f"{wish.host}:{wish.port} did not answer within {CONNECT_S:g} s"))
     except OSError as error:
-        carrier.give(NotConnected(wish.conn, f"{wish.host}:{wish.port}: {error.strerror or error}"))
+        # Of several addresses the last error is as good as any; trio hides them behind a sentence of its own.
+        cause = error.__cause__
+        while isinstance(cause, BaseExceptionGroup):
+            cause = cause.exceptions[-1]
+        why = cause if isinstance(cause, OSError) else error
+        carrier.give(NotConnected(wish.conn, f"{wish.host}:{wish.port}: {why.strerror or why}"))
     else:
         carrier.give(Connected(wish.conn, descriptor))

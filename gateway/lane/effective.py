@@ -45,8 +45,7 @@ def to_bytes(config: Config, instruments: Instruments, secrets: Mapping[str, str
             "layouts": layout_texts(),
         },
         separators=(",", ":"),
-        sort_keys=True,
-    ).encode()
+    ).encode()  # keys stay in their order: it is the order of the lane's numbers
 
 
 def _instrument(row: dict[str, Any]) -> Instrument:
