@@ -155,12 +155,12 @@ async def test_orders_over_sockets_a_limit_set_by_an_operator_and_a_restart(tmp_
                 assert positions == admin.PositionsResult((admin.PositionView("ACC", "IBM", "100"),))
                 limits = await asked(tmp_path, admin.LimitsWanted())
                 assert isinstance(limits, admin.LimitsResult)
-                assert admin.LimitView("firm.order_qty", "10000", "lots") in limits.limits or limits.version == 3, limits
+                # What the operator had set ended with that life: the configuration's limits hold, as a version of their own.
+                assert limits.version == 3 and {each.path: each.value for each in limits.limits}["firm.order_qty"] == "10000"
                 process.send_signal(signal.SIGTERM)
                 with trio.fail_after(BOUND_S):
                     assert await process.wait() == 0
-        counts = venue.counts()
-        assert counts["positions"] == {"GW/IBM": 100} or counts["executions"] == 1, counts
+        assert venue.counts()["executions"] == 1, venue.counts()
     finally:
         ring_path(tmp_path / "state").unlink(missing_ok=True)
 
