@@ -591,8 +591,10 @@ unsigned gw_fix_sum(const uint8_t *p, size_t n)
 
 int gw_base36_encode(uint64_t v, uint8_t *out)
 {
-    for (int i = GW_BASE36_LEN - 1; i >= 0; i--, v /= 36)
-        out[i] = (uint8_t) "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[v % 36];
+    int i = GW_BASE36_LEN;
+    for (; v; v /= 36) /* counters are small: the leading zeros cost no division */
+        out[--i] = (uint8_t) "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[v % 36];
+    memset(out, '0', (size_t)i);
     return GW_BASE36_LEN;
 }
 

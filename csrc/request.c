@@ -2,19 +2,23 @@
 #include "core.h"
 
 /* Numbers: exact, or a reason why not ------------------------------------------------------------------------------------ */
-static int rescale(int64_t v, int from, int to, int64_t *out) {
-  for (; from > to; from--) if (__builtin_mul_overflow(v, (int64_t)10, &v)) return 0;
-  for (; from < to; from++) { if (v % 10) return 0; v /= 10; }
-  *out = v;
-  return 1;
+static const int64_t POWER[19] = { 1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000, 100000000000, 1000000000000,
+  10000000000000, 100000000000000, 1000000000000000, 10000000000000000, 100000000000000000, 1000000000000000000 };
+/* v * 10^from as a mantissa of 10^to: 1 exact, 0 digits would be lost, -1 it does not fit. */
+static int scale(int64_t v, int from, int to, int64_t *out) {
+  int up = from - to;
+  if (v == 0 || up == 0) { *out = v; return 1; }
+  if (up > 0) return up > 18 || __builtin_mul_overflow(v, POWER[up], out) ? -1 : 1;
+  if (up < -18) { *out = 0; return 0; }
+  *out = v / POWER[-up];
+  return *out * POWER[-up] == v;
 }
+static int rescale(int64_t v, int from, int to, int64_t *out) { return scale(v, from, to, out) == 1; }
 /* For what a venue tells us: never refused; 0 if digits were lost or the number did not fit (then the nearest that does). */
 int gw_rescale_lossy(int64_t v, int from, int to, int64_t *out) {
-  int exact = 1;
-  for (; from > to; from--) if (__builtin_mul_overflow(v, (int64_t)10, &v)) { *out = v < 0 ? INT64_MIN : INT64_MAX; return 0; }
-  for (; from < to; from++) { if (v % 10) exact = 0; v /= 10; }
-  *out = v;
-  return exact;
+  int exact = scale(v, from, to, out);
+  if (exact < 0) *out = v < 0 ? INT64_MIN : INT64_MAX;
+  return exact == 1;
 }
 static int on_tick(const gw_instrument *in, int64_t px) {
   int64_t tick = in->n_ticks ? in->ticks[0].tick : 1, abs_px = px < 0 ? -px : px;
