@@ -277,6 +277,10 @@ uint32_t gw_view_orders(const gw_lane *lane, uint32_t from, gw_order_view *out, 
 void gw_view_counts(const gw_lane *lane, gw_counts *out);
 /* A position: signed quantity of (scope kind, entity, instrument). */
 int64_t gw_view_position(const gw_lane *lane, uint32_t scope, uint32_t entity, uint32_t instrument);
+/* Exposure of a scope in an instrument, as gw_risk_exposure. What an order slot holds, as gw_risk_held. Every flag risk ever raised (GW_RISK_*). */
+int gw_view_exposure(const gw_lane *lane, uint32_t scope, uint32_t entity, uint32_t instrument, gw_exposure *out);
+int64_t gw_view_held(const gw_lane *lane, uint32_t slot);
+int gw_view_risk_flags(const gw_lane *lane);
 /* A record still in the ring or fetched; NULL when it is not there. */
 const uint8_t *gw_record(gw_lane *lane, uint64_t lsn);
 /* The tables of the seam, for the test that walks every cell: the action, or -1 outside. */

@@ -61,3 +61,8 @@ int64_t gw_view_position(const gw_lane *l, uint32_t scope, uint32_t entity, uint
   gw_exposure e;
   return gw_risk_exposure(l->risk, (int)scope, entity, instrument, &e) ? e.position : 0;
 }
+int gw_view_exposure(const gw_lane *l, uint32_t scope, uint32_t entity, uint32_t instrument, gw_exposure *out) {
+  return gw_risk_exposure(l->risk, (int)scope, entity, instrument, out);
+}
+int64_t gw_view_held(const gw_lane *l, uint32_t slot) { return gw_risk_held(l->risk, slot); }
+int gw_view_risk_flags(const gw_lane *l) { return gw_risk_flags(l->risk); }
