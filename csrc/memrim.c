@@ -38,6 +38,8 @@ static int attach(void *ctx, uint32_t conn, int64_t fd) {
   c->open = 1;
   c->ended = c->broken = 0;
   c->in_at = c->in_len = c->out_len = 0;
+  c->moved_to = 0;
+  c->short_send = -1;
   return 0;
 }
 static int move(void *ctx, uint32_t from, uint32_t to) {

@@ -92,6 +92,10 @@ class InlineDriver(Lane):
         """Bytes that may lie unsent on a connection: 0 = the peer takes nothing."""
         self._wires[conn].budget = budget
 
+    def take_only(self, conn: int, count: int | None) -> None:
+        """The peer's window is nearly shut: sends take so many bytes more, in the middle of a frame or not; None = it is open again."""
+        self._wires[conn].short_send = -1 if count is None else count
+
     def records(self, first: int = 1) -> list[bytes]:
         """Copies of the journal's records from `first` on, as far as the ring still has them."""
         found = []
