@@ -76,7 +76,7 @@ static uint8_t check(gw_lane *l, gw_sub *s, const uint8_t *payload, uint32_t ind
 static void evidence(gw_lane *l, uint32_t conn, uint64_t kind, uint64_t n) {
   for (uint32_t i = 0; i < l->sizes.orders; i++) {
     gw_slot *s = &l->slots[i];
-    if (s->state == ST_FREE || gw_is_final(s->state) || s->conn_v != conn || !s->in_doubt || s->seen_since) continue;
+    if (s->state == ST_FREE || gw_is_final(s->state) || s->conn_v != conn || !s->in_doubt) continue;
     int rpl = s->rpl_state == RPL_SENT;
     uint64_t seq = s->state == ST_SENT ? s->out_seq : rpl ? s->rpl_seq : 0;
     const gw_num *x = gw_num_at(l, conn, seq);
@@ -98,7 +98,6 @@ static void apply_part(gw_lane *l, const gw_rec *h, const gw_sub *s, const uint8
       c->bound_end = 0;
       c->facts |= GW_FACT_ATTACHED;
       if (c->role == GW_ROLE_DOOR) { c->rx_next = c->tx_next = 1; }
-      for (uint32_t i = 0; c->role == GW_ROLE_VENUE && i < l->sizes.orders; i++) if (l->slots[i].conn_v == s->conn) l->slots[i].seen_since = 0;
       gw_belled(l, s->conn);
       break;
     case GW_CMD_BIND: {

@@ -75,7 +75,7 @@ typedef struct gw_slot {
   gw_order order;                        /* as accepted, in the instrument's exponents */
   uint64_t key, rpl_key;                 /* client keys in by_client */
   uint64_t token, rpl_token, cxl_token;  /* venue ids: last accepted (or sent), pending replace, cancel */
-  uint64_t out_seq, rpl_seq, cxl_seq, order_no;
+  uint64_t out_seq, rpl_seq, cxl_seq, status_seq, order_no;   /* status_open: status requests without an answer yet */
   uint64_t wait_lsn;                     /* the record that accepted what waits: durable first, where the level says so */
   int64_t cum_qty, leaves_qty, queued_ns;
   int64_t value_hi, value_lo;            /* sum of price * quantity of the fills, 128 bits */
@@ -84,8 +84,8 @@ typedef struct gw_slot {
   uint32_t gen, strategy, account, instrument;
   uint32_t kill_gen[GW_SCOPES], rpl_kill_gen[GW_SCOPES];
   uint16_t venue, conn_s, conn_v, due;   /* due: a verdict to be given, a reason; 0 none */
-  uint8_t state, in_doubt, cancel_wanted, cancel_sent, rpl_state, status_wanted, in_queue, seen_since;
-  uint8_t swept, cxl_refused, cxl_tries, pad_[5];   /* a cancel of the house's own is asked again when the venue refuses it */
+  uint8_t state, in_doubt, cancel_wanted, cancel_sent, rpl_state, status_wanted, in_queue, pad0_;
+  uint8_t swept, cxl_refused, cxl_tries, status_open, pad_[4];   /* a cancel of the house's own is asked again when the venue refuses it */
   uint32_t next, prev, due_next, out_epoch;
   char rpl_cl_ord_id[24], cxl_cl_ord_id[24];
   uint64_t cxl_num;
@@ -235,6 +235,8 @@ void gw_deny_queued(gw_lane *l, uint32_t conn, uint16_t reason);
 void gw_order_sent(gw_lane *l, const gw_rec_out *r);
 void gw_order_void(gw_lane *l, uint32_t slot, uint32_t gen, uint8_t what);
 void gw_order_doubt(gw_lane *l, uint32_t slot);
+void gw_order_ask(gw_lane *l, uint32_t slot);
+void gw_order_unasked(gw_lane *l, uint32_t slot);
 void gw_order_due(gw_lane *l, uint32_t slot, uint16_t reason);
 void gw_order_want_cancel(gw_lane *l, uint32_t slot, uint16_t reason);
 void gw_apply_dec(gw_lane *l, const gw_rec *h, const gw_dec *d, const uint8_t *frame, uint32_t n, uint32_t conn, uint32_t sub);

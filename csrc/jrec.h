@@ -22,6 +22,7 @@ typedef struct gw_told {
 } gw_told;
 #define TOLD_IN_DOUBT 1
 #define TOLD_POSS_DUP 2
+#define TOLD_ANSWER 4        /* answers a status request of ours */
 
 /* A decision: apply needs nothing else (but the request's own fields of an accepted order, decoded from the frame again). */
 typedef struct gw_dec {

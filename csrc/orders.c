@@ -48,7 +48,7 @@ int gw_order_next(int state, int event) {
 /* OrdStatus by precedence: a pending cancel or replace hides what is below it (FIX 4.4 volume 4, appendix D). */
 char gw_ord_status(const gw_slot *s) {
   if (!gw_is_final(s->state)) {
-    if (s->cancel_sent && s->cxl_cl_ord_id[0]) return '6';
+    if (s->cancel_sent && (s->cxl_cl_ord_id[0] || s->cxl_num)) return '6';
     if (s->rpl_state == RPL_SENT) return 'E';
   }
   return gw_status_of[s->state];
@@ -139,7 +139,6 @@ void gw_order_doubt(gw_lane *l, uint32_t slot) {
   gw_slot *s = &l->slots[slot];
   if (gw_is_final(s->state) || s->in_doubt) return;
   s->in_doubt = 1;
-  s->seen_since = 0;
   l->conns[s->conn_v].in_doubt++;
   l->core->in_doubt++;
   if (s->cancel_wanted) s->cancel_sent = 0;
@@ -153,6 +152,19 @@ static void doubt_over(gw_lane *l, gw_slot *s) {
   l->core->in_doubt--;
 }
 
+/* How does it stand? A venue that has no such request answers after the next login. */
+void gw_order_ask(gw_lane *l, uint32_t slot) {
+  gw_slot *s = &l->slots[slot];
+  if (gw_is_final(s->state) || l->cfg[s->conn_v].msg[GW_MSG_STATUS] == NONE16) return;
+  s->status_wanted = 1;
+  requeue(l, slot);
+}
+/* A status request that will have no answer: asked again, if the answer is still wanted. */
+void gw_order_unasked(gw_lane *l, uint32_t slot) {
+  gw_slot *s = &l->slots[slot];
+  if (s->status_open) s->status_open--;
+  gw_order_ask(l, slot);
+}
 /* A number that was given to no byte: what it carried waits, or is over, again. */
 void gw_order_void(gw_lane *l, uint32_t slot, uint32_t gen, uint8_t what) {
   gw_slot *s = gw_slot_of(l, slot, gen);
@@ -160,7 +172,7 @@ void gw_order_void(gw_lane *l, uint32_t slot, uint32_t gen, uint8_t what) {
   if (what == OUT_NEW && s->state == ST_SENT) { s->state = ST_QUEUED; gw_order_due(l, slot, GW_REASON_VOIDED); }
   else if (what == OUT_REPLACE && s->rpl_state == RPL_SENT) { s->rpl_state = RPL_QUEUED; gw_order_due(l, slot, GW_REASON_VOIDED); }
   else if (what == OUT_CANCEL) { s->cancel_sent = 0; requeue(l, slot); }
-  else if (what == OUT_STATUS) { s->status_wanted = 1; requeue(l, slot); }
+  else if (what == OUT_STATUS) gw_order_unasked(l, slot);
 }
 
 /* Applying ---------------------------------------------------------------------------------------------------------------- */
@@ -254,6 +266,7 @@ static void replace_done(gw_lane *l, uint32_t slot, gw_slot *s) {
     gw_index_drop(&l->core->by_token, l->token_pairs, gw_token_key(s->conn_v, s->token), slot);
     s->token = s->rpl_token;
     s->rpl_token = 0;
+    if (!l->cfg[s->conn_v].cancel_has_token) s->cancel_sent = 0;   /* it named the id of before: such a venue does not answer it */
   }
   s->rpl_state = RPL_NONE;
 }
@@ -280,7 +293,6 @@ static void apply_report(gw_lane *l, const gw_dec *d, gw_slot *s) {
   if (d->exec_key) gw_seen_put(l, d->exec_key);
   s->cum_qty = t->cum_qty;
   if (!gw_is_final(s->state)) s->leaves_qty = t->leaves_qty;
-  s->seen_since = 1;
   if (d->flags & DEC_CLEAR_DOUBT) { doubt_over(l, s); s->status_wanted = 0; }
   if (d->flags & DEC_REPLACE_TOKEN) replace_done(l, d->slot, s);
   else if (d->event == EVT_REPLACED || d->event == EVT_RESTATED) { s->order.price = t->price ? t->price : s->order.price; s->order.order_qty = t->order_qty; }
@@ -289,15 +301,18 @@ static void apply_report(gw_lane *l, const gw_dec *d, gw_slot *s) {
     s->cxl_num = 0;
     memset(s->cxl_cl_ord_id, 0, 24);
     if (s->swept && s->cxl_tries < CANCEL_TRIES) {   /* the house's own cancel: asked how the order stands, then again */
-      s->cxl_refused = s->status_wanted = 1;
+      s->cxl_refused = 1;
       s->cxl_tries++;
+      gw_order_ask(l, d->slot);
     } else {
       s->cancel_sent = s->cancel_wanted = 0;
-      if (d->flags & DEC_ODD && !gw_is_final(s->state)) s->status_wanted = 1;
+      if (t->cxl_rej_reason <= 1) gw_order_ask(l, d->slot);   /* too late, or unknown: then how does it stand? */
     }
     c->n_rejects++;
   }
-  if (d->event == EVT_STATUS && s->cxl_refused) s->cxl_refused = s->cancel_sent = 0;
+  if (t->flags & TOLD_ANSWER && s->status_open) s->status_open--;
+  if (t->flags & TOLD_ANSWER && s->cxl_refused) s->cxl_refused = s->cancel_sent = 0;
+  if (t->flags & TOLD_ANSWER && s->in_doubt && !s->status_open) gw_order_ask(l, d->slot);   /* not all is known yet */
   if (d->event == EVT_NEW) c->n_acks++;
   if (d->event == EVT_CANCELED) c->n_cancels++;
   if (d->event == EVT_REJECTED) c->n_rejects++;
@@ -331,7 +346,11 @@ void gw_apply_dec(gw_lane *l, const gw_rec *h, const gw_dec *d, const uint8_t *f
       requeue(l, d->slot);
       break;
     case DEC_REPORT: if (s) apply_report(l, d, s); break;
-    case DEC_ORPHAN: c->n_orphans++; l->conns[conn].facts |= GW_FACT_ORPHAN; break;
+    case DEC_ORPHAN:
+      if (d->exec_key) gw_seen_put(l, d->exec_key);
+      c->n_orphans++;
+      l->conns[conn].facts |= GW_FACT_ORPHAN;
+      break;
     case DEC_VERDICT:
       if (!s) break;
       due_taken(l, d->slot);
@@ -350,6 +369,11 @@ void gw_apply_dec(gw_lane *l, const gw_rec *h, const gw_dec *d, const uint8_t *f
     default: break;
   }
   if (d->delta.kind) gw_risk_apply(l->risk, &d->delta);
+  if (d->flags & DEC_FINAL && d->slot != NONE32 && gw_risk_held(l->risk, d->slot)) {   /* what a replace held that was overtaken by the end */
+    gw_risk_delta x;
+    gw_delta_of(l, d, GW_RISK_CANCEL_ACK, &x);
+    gw_risk_apply(l->risk, &x);
+  }
   if (d->delta.kind && d->delta.id_kind == GW_RISK_ID_RISING && d->delta.id > l->conns[d->conn_s].last_id) l->conns[d->conn_s].last_id = d->delta.id;
   if (d->told.stream && d->told.kind) {   /* a position in the strategy's stream: the report itself stays in the journal (R7) */
     gw_conn *to = &l->conns[d->told.stream];
@@ -393,7 +417,11 @@ void gw_order_sent(gw_lane *l, const gw_rec_out *r) {
       x.now_ns = l->core->now;
       gw_risk_apply(l->risk, &x);
       break;
-    case OUT_STATUS: s->status_wanted = 0; break;
+    case OUT_STATUS:
+      s->status_wanted = 0;
+      s->status_seq = r->seq;
+      if (s->status_open < 255) s->status_open++;
+      break;
     default: return;
   }
   if (r->token) gw_index_put(&l->core->by_token, l->token_pairs, gw_token_key(s->conn_v, r->token), r->slot, s->gen);

@@ -400,8 +400,14 @@ static void filled(gw_lane *l, uint32_t conn, uint64_t from, uint64_t to) {
     x->filled = 1;
     gw_slot *s = gw_slot_of(l, x->slot, x->gen);
     if (!s || gw_is_final(s->state)) continue;
+    if (x->what == OUT_STATUS) gw_order_unasked(l, x->slot);
     if (x->what == OUT_CANCEL && s->cxl_seq == n) { s->cancel_sent = 0; gw_order_want_cancel(l, x->slot, GW_REASON_NONE); }
-    if ((x->what == OUT_NEW && s->state == ST_SENT) || (x->what == OUT_REPLACE && s->rpl_state == RPL_SENT && s->rpl_seq == n)) { gw_order_doubt(l, x->slot); c->facts |= GW_FACT_FILLED; gw_belled(l, conn); }
+    if ((x->what == OUT_NEW && s->state == ST_SENT) || (x->what == OUT_REPLACE && s->rpl_state == RPL_SENT && s->rpl_seq == n)) {
+      gw_order_doubt(l, x->slot);
+      gw_order_ask(l, x->slot);
+      c->facts |= GW_FACT_FILLED;
+      gw_belled(l, conn);
+    }
   }
 }
 void gw_apply_out(gw_lane *l, const gw_rec_out *r) {

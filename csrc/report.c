@@ -34,6 +34,8 @@ static void dec_orphan(gw_lane *l, uint32_t conn, gw_dec *d, int event) {
     if (l->listings[i].venue == t->venue && memcmp(l->listings[i].venue_symbol, r->order.symbol, 16) == 0) t->instrument = l->listings[i].instrument;
   const gw_instrument *ins = &l->instruments[t->instrument];
   if (event != EVT_TRADE || !(r->has2 >> GW_HAS2_LAST_QTY & 1u)) return;
+  d->exec_key = exec_key(l, conn);   /* the order may be forgotten, its executions are not booked twice */
+  if (d->exec_key && gw_seen_find(l, d->exec_key) != NONE32) { d->flags |= DEC_DUP; d->exec_key = 0; return; }
   gw_rescale_lossy(r->last_qty, r->order.qty_exp, ins->qty_exp, &t->last_qty);
   gw_delta_of(l, d, GW_RISK_EXTERNAL_FILL, &d->delta);
   d->delta.slot = GW_RISK_NO_SLOT;
@@ -70,6 +72,25 @@ static void dec_replaced(gw_lane *l, gw_slot *s, gw_dec *d, int ours) {
   d->delta.leaves = t->leaves_qty;
   if (!ours && s->rpl_state != RPL_NONE) d->delta.pend_leaves = s->rpl_qty - s->cum_qty;
 }
+/* The pending replace is over without success: told as a refusal, and the order stands. */
+static void dec_replace_refused(const gw_lane *l, gw_slot *s, gw_dec *d, uint16_t reason) {
+  gw_told *t = &d->told;
+  d->flags |= DEC_REPLACE_OVER;
+  gw_refuse(d, reason, '2');
+  d->what = DEC_REPORT;
+  t->stream = s->conn_s;
+  t->cl_ord_num = s->rpl_num;
+  memcpy(t->cl_ord_id, s->rpl_cl_ord_id, 24);
+  t->orig_cl_ord_num = s->order.cl_ord_num;
+  memcpy(t->orig_cl_ord_id, s->order.cl_ord_id, 24);
+  gw_delta_of(l, d, GW_RISK_REPLACE_REJECT, &d->delta);
+}
+/* Does this leave nothing of the order in doubt: neither that it lives nor what became of its replace? */
+static int resolves(const gw_slot *s, const gw_dec *d) {
+  if (gw_is_final(d->state)) return 1;
+  if (s->rpl_state == RPL_SENT && !(d->flags & (DEC_REPLACE_TOKEN | DEC_REPLACE_OVER))) return 0;
+  return d->state != ST_SENT || d->event == EVT_PENDING_NEW;
+}
 void gw_dec_report(gw_lane *l, uint32_t conn, gw_dec *d) {
   gw_report *r = &l->scr;
   memset(d, 0, sizeof *d);
@@ -81,6 +102,14 @@ void gw_dec_report(gw_lane *l, uint32_t conn, gw_dec *d) {
   if (!(r->order.has >> GW_HAS_TOKEN & 1u) && gw_base36_decode((const uint8_t *)r->order.cl_ord_id, strnlen(r->order.cl_ord_id, 24), &token) != GW_BASE36_LEN) token = 0;
   uint32_t i = token ? gw_index_find(&l->core->by_token, l->token_pairs, gw_token_key(conn, token)) : NONE32;
   gw_slot *s = i == NONE32 ? NULL : gw_slot_of(l, l->token_pairs[i].slot, l->token_pairs[i].gen);
+  int stale = 0;
+  if (!s) {   /* a cancel that was asked again has a new id; what answers the first one names the order beside it */
+    uint64_t of = 0;
+    if ((event == EVT_CANCELED || event == EVT_CXL_REJECT) && gw_base36_decode((const uint8_t *)r->order.orig_cl_ord_id, strnlen(r->order.orig_cl_ord_id, 24), &of) == GW_BASE36_LEN)
+      i = gw_index_find(&l->core->by_token, l->token_pairs, gw_token_key(conn, of));
+    s = i == NONE32 ? NULL : gw_slot_of(l, l->token_pairs[i].slot, l->token_pairs[i].gen);
+    stale = s != NULL;
+  }
   if (!s || event < 0) { dec_orphan(l, conn, d, event); return; }
   d->what = DEC_REPORT;
   d->event = (uint8_t)event;
@@ -96,7 +125,6 @@ void gw_dec_report(gw_lane *l, uint32_t conn, gw_dec *d) {
   if (r->has2 >> GW_HAS2_LAST_QTY & 1u && !gw_rescale_lossy(r->last_qty, r->order.qty_exp, ins->qty_exp, &t->last_qty)) d->flags |= DEC_ODD;
   if (r->has2 >> GW_HAS2_LAST_PX & 1u && !gw_rescale_lossy(r->last_px, r->order.px_exp, ins->px_exp, &t->last_px)) d->flags |= DEC_ODD;
   t->last_qty = report_qty(s, t->last_qty, d);
-  if (s->in_doubt && event != EVT_CXL_REJECT) { d->flags |= DEC_CLEAR_DOUBT; t->flags = 0; }
   if (event == EVT_TRADE || event == EVT_BUST || event == EVT_CORRECT) {
     d->exec_key = exec_key(l, conn);
     if (d->exec_key && gw_seen_find(l, d->exec_key) != NONE32) { d->flags |= DEC_DUP; d->exec_key = 0; d->event = EVT_STATUS; d->state = s->state; t->stream = 0; return; }
@@ -109,13 +137,7 @@ void gw_dec_report(gw_lane *l, uint32_t conn, gw_dec *d) {
     case EVT_REJECTED:
       if (ours) {   /* the replace was refused as an order of its own; the old one stands */
         d->event = EVT_CXL_REJECT;
-        d->flags |= DEC_REPLACE_OVER;
-        gw_refuse(d, GW_REASON_OTHER, '2');
-        d->what = DEC_REPORT;
-        t->cl_ord_num = s->rpl_num;
-        memcpy(t->cl_ord_id, s->rpl_cl_ord_id, 24);
-        memcpy(t->orig_cl_ord_id, s->order.cl_ord_id, 24);
-        gw_delta_of(l, d, GW_RISK_REPLACE_REJECT, &d->delta);
+        dec_replace_refused(l, s, d, GW_REASON_OTHER);
       } else {
         t->leaves_qty = 0;
         t->ord_rej_reason = r->ord_rej_reason;
@@ -175,6 +197,7 @@ void gw_dec_report(gw_lane *l, uint32_t conn, gw_dec *d) {
       break;
     case EVT_STATUS: {
       int64_t cum = s->cum_qty;
+      if (!(r->has2 >> GW_HAS2_STATUS_REQ_ID & 1u)) t->flags |= TOLD_ANSWER;
       if (r->has2 >> GW_HAS2_CUM_QTY & 1u) gw_rescale_lossy(r->cum_qty, r->order.qty_exp, ins->qty_exp, &cum);
       if (cum != s->cum_qty) d->flags |= DEC_ODD;
       t->stream = s->in_doubt || s->status_wanted ? s->conn_s : 0;
@@ -187,10 +210,21 @@ void gw_dec_report(gw_lane *l, uint32_t conn, gw_dec *d) {
         t->leaves_qty = 0;
         t->stream = s->conn_s;
         gw_delta_of(l, d, GW_RISK_CANCEL_ACK, &d->delta);
+      } else if (ours) {
+        d->event = EVT_REPLACED;
+        t->exec_type = '5';
+        t->stream = s->conn_s;
+        dec_replaced(l, s, d, 1);
       } else if (s->state == ST_SENT) gw_delta_of(l, d, GW_RISK_ACK, &d->delta);
+      else if (s->in_doubt && s->rpl_state == RPL_SENT && t->flags & TOLD_ANSWER && s->status_open == 1 && s->status_seq > s->rpl_seq) {
+        /* Asked for behind the replace, and the order stands as it was: the replace never lived. */
+        d->event = EVT_CXL_REJECT;
+        dec_replace_refused(l, s, d, GW_REASON_VOIDED);
+      }
       break;
     }
     case EVT_CXL_REJECT: {
+      if (stale) { t->kind = 0; t->stream = 0; break; }   /* the later cancel will be answered too */
       char to = token == s->rpl_token && s->rpl_state == RPL_SENT ? '2' : '1';
       gw_refuse(d, GW_REASON_OTHER, to);
       d->what = DEC_REPORT;
@@ -220,6 +254,7 @@ void gw_dec_report(gw_lane *l, uint32_t conn, gw_dec *d) {
   if (next == ST_FREE) { d->flags |= DEC_ODD; next = s->state; }
   d->state = next;
   if (gw_is_final(next) && !gw_is_final(s->state)) d->flags |= DEC_FINAL;
+  if (s->in_doubt && resolves(s, d)) { d->flags |= DEC_CLEAR_DOUBT; t->flags &= (uint8_t)~TOLD_IN_DOUBT; }
   if (event == EVT_TRADE) gw_told_avg(s, t, t->last_px, t->last_qty); else gw_told_avg(s, t, 0, 0);
   if (t->kind == '8' && t->exec_type != 'I' && t->exec_type != '6' && t->exec_type != 'E') t->ord_status = gw_status_of[next];
   else if (t->kind == '8') t->ord_status = t->exec_type == '6' ? '6' : t->exec_type == 'E' ? 'E' : gw_status_of[next];
@@ -291,6 +326,7 @@ void gw_dec_verdict(gw_lane *l, uint32_t slot, uint16_t reason, gw_dec *d) {
     gw_refuse(d, reason, '2');
     d->what = DEC_VERDICT;
     d->flags = DEC_REPLACE_OVER;
+    if (s->in_doubt && s->state != ST_SENT) { d->flags |= DEC_CLEAR_DOUBT; d->told.flags = 0; }
     gw_delta_of(l, d, GW_RISK_REPLACE_REJECT, &d->delta);
     d->told.orig_cl_ord_num = s->order.cl_ord_num;
     memcpy(d->told.orig_cl_ord_id, s->order.cl_ord_id, 24);

@@ -265,7 +265,7 @@ static void dec_cancel(gw_lane *l, gw_slot *s, const gw_order *o, gw_dec *d) {
   told_request(o, &d->told);
   d->conn_v = s->conn_v;
   if (gw_is_final(s->state)) { gw_refuse(d, GW_REASON_TOO_LATE, '1'); return; }
-  if (s->cancel_sent && s->cxl_cl_ord_id[0]) { gw_refuse(d, GW_REASON_PENDING_REPLACE, '1'); return; }
+  if (s->cancel_sent && (s->cxl_cl_ord_id[0] || s->cxl_num)) { gw_refuse(d, GW_REASON_PENDING_REPLACE, '1'); return; }
   if (s->state == ST_QUEUED && !s->due) {   /* never sent: both are gone, and no number was used */
     d->what = DEC_CANCEL_QUEUED;
     d->event = EVT_CANCELED;

@@ -154,9 +154,11 @@ class OrderState:
         return self.status in FINAL
 
     def apply(self, report: Report) -> None:
-        """Take over what `report` says; a refused cancel or replace changes nothing."""
+        """Take over what `report` says; a refused cancel or replace changes nothing but that it may end a doubt."""
         self.last_report = report
         if report.refuses_request:
+            if self.status == "IN_DOUBT" and report.ord_status and not report.in_doubt:  # the refusal was what was in doubt
+                self.status = str(report.ord_status).upper()
             return
         self.status = report.status
         if report.exec_type in ("new", "replaced", "trade", "restated", "order_status") and report.seq:

@@ -94,11 +94,11 @@ class World:
         self.plan: Plan = plan(self.config, self.instruments)
         self.venues = venues
         self.now_ns = NOW
-        secrets = dict.fromkeys(secret_references(self.config), "secret")
+        self.secrets = dict.fromkeys(secret_references(self.config), "secret")
         self.latch_path = folder / "latch"
         latch.create(self.latch_path, 7, NOW, False, "test", "start")
         self.latch = bytearray(self.latch_path.read_bytes())
-        self.tables = Tables(self.config, self.plan, self.instruments, secrets)
+        self.tables = Tables(self.config, self.plan, self.instruments, self.secrets)
         self.lane = InlineDriver(self.tables, self.latch, NOW)
         self.lane.start(self.config.model_dump_json().encode())
         self.core: Core = furnish(self.config, self.plan, SeededRng(seed), verifier({"STRAT": KEY}))

@@ -81,6 +81,7 @@ class Cable:
         self.tap = tap
         self.meddle_up: Callable[[bytes], bytes] = bytes
         self.meddle_down: Callable[[bytes], bytes] = bytes
+        self.fd = 0  # of an accepted socket
         self.opened = False  # the lane has it
         self.over = False  # both ends know that it is gone
         self.dead = False  # half open: nothing arrives, nobody is told

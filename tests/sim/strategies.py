@@ -3,6 +3,7 @@
 Each keeps its own book from what it is told and from nothing else, so that the book can be held against the venues' at the end.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,8 @@ from gateway.sessions.fix_wire import utc_timestamp
 
 FINAL = frozenset({"FILLED", "CANCELED", "EXPIRED", "REJECTED", "DENIED", "DONE_FOR_DAY"})
 PX_EXP = -4
+STATUSES = {"0": "NEW", "1": "PARTIALLY_FILLED", "2": "FILLED", "4": "CANCELED", "8": "REJECTED", "C": "EXPIRED", "3": "DONE_FOR_DAY",
+            "A": "PENDING_NEW", "6": "PENDING_CANCEL", "E": "PENDING_REPLACE"}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -62,8 +65,8 @@ class Trade:
     px: int
 
 
-class Strategy:
-    """What the world needs of a strategy. `closing`: it wants its socket closed."""
+class Strategy(ABC):
+    """What the world needs of a strategy, which is also a peer of a cable. `closing`: it wants its socket closed."""
 
     name: str
     door: str
@@ -83,8 +86,40 @@ class Strategy:
         self.up = self.closing = False
 
     @property
+    @abstractmethod
     def ready(self) -> bool:
-        raise NotImplementedError(self.name)  # pragma: no cover
+        """Requests may be made."""
+
+    @property
+    @abstractmethod
+    def deadline_ns(self) -> int: ...
+
+    @abstractmethod
+    def connected(self, now_ns: int) -> None: ...
+
+    @abstractmethod
+    def take_out(self, now_ns: int) -> bytes: ...
+
+    @abstractmethod
+    def receive(self, data: bytes, now_ns: int) -> None: ...
+
+    @abstractmethod
+    def tick(self, now_ns: int) -> None: ...
+
+    @abstractmethod
+    def new(self, wish: Wish, now_ns: int) -> None: ...
+
+    @abstractmethod
+    def cancel(self, book: Booked, now_ns: int) -> None: ...
+
+    @abstractmethod
+    def replace(self, book: Booked, qty: int, px: int, now_ns: int) -> None: ...
+
+    @abstractmethod
+    def status(self, book: Booked, now_ns: int) -> None: ...
+
+    @abstractmethod
+    def cancel_all(self, now_ns: int) -> None: ...
 
 
 class ApiStrategy(Strategy):
@@ -286,6 +321,8 @@ class FixStrategy(Strategy):
             return
         book.told.append(f"{message.seq}:{message.type} " + "|".join(f"{tag}={message.text(tag)}" for tag in (11, 41, 150, 39, 14, 151, 58) if message.text(tag)))
         if message.type == "9":
+            if book.status == "IN_DOUBT" and message.text(58) != "IN_DOUBT" and message.text(37) != "NONE":
+                book.status = STATUSES[message.text(39)]
             return
         exec_type, status = message.text(150), message.text(39)
         if message.text(58) == "IN_DOUBT":
@@ -297,8 +334,7 @@ class FixStrategy(Strategy):
             return
         if exec_type == "F":
             self.trades.append(Trade(book.wish.root, message.text(17), int(message.text(32)), _px(message.text(31))))
-        book.status = {"0": "NEW", "1": "PARTIALLY_FILLED", "2": "FILLED", "4": "CANCELED", "8": "REJECTED", "C": "EXPIRED", "3": "DONE_FOR_DAY",
-                       "A": "PENDING_NEW", "6": "PENDING_CANCEL", "E": "PENDING_REPLACE"}[status]  # fmt: skip
+        book.status = STATUSES[status]
         book.cum, book.leaves = int(message.text(14)), int(message.text(151))
         book.qty = int(message.text(38) or book.qty)
         if message.text(44):

@@ -6,10 +6,12 @@ draws its own mix of these (swarm). In the second the faults stop and everything
 is dropped for good: every order must end and no exposure may be left. The oracle watches all the time; the journal is replayed at the end.
 """
 
+import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from gateway.control.inputs import Accepted, Connect, Connected, Drop, Input, NotConnected, Say, Wish as Wanted
+from gateway.control.inputs import Accepted, Connect, Connected, Drop, Input, NotConnected, Say
+from gateway.control.inputs import Wish as Wanted
 from gateway.lane.native import lib
 from gateway.seams import SeededRng
 from gateway.sessions.actions import NEVER, SECOND
@@ -76,7 +78,6 @@ rate_per_s = 100_000
 VENUES = ("generic_fix44", "nasdaq")
 SYMBOLS = {"generic_fix44": ("MSFT", "IBM", "AAPL"), "nasdaq": ("AAPL", "INTC")}
 SCOPES = (("firm", ""), ("venue", "nasdaq"), ("venue", "generic_fix44"), ("account", "ACC"), ("strategy", "OTHER"), ("symbol", "AAPL"), ("symbol", "IBM"))
-NOTHING_HAPPENS = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +221,7 @@ class Sim(World):
             case Drop(fd=fd):
                 self.note(f"dropped {fd}")
                 for cable in self.cables:
-                    if getattr(cable, "fd", 0) == fd or (cable.conn == fd and not cable.opened):
+                    if cable.fd == fd or (cable.conn == fd and not cable.opened):
                         cable.finish(self.now_ns)
             case Say():
                 self.note(f"says {wish.event} {wish.fields}")
@@ -242,9 +243,9 @@ class Sim(World):
         place = next((place for place in self.core.places.values() if place.peer == peer), None)
         if place is None:
             return
-        cable = self._cable(place.conn, strategy)  # type: ignore[arg-type]  # the two strategies are peers
-        cable.fd = self._sockets  # type: ignore[attr-defined]
-        strategy.connected(self.now_ns)  # type: ignore[attr-defined]
+        cable = self._cable(place.conn, strategy)
+        cable.fd = self._sockets
+        strategy.connected(self.now_ns)
 
     @property
     def hung(self) -> bool:
@@ -305,7 +306,9 @@ class Sim(World):
     def engage(self, kind: str, name: str) -> None:
         self.note(f"engage {kind} {name}")
         lock = latch.take_lock(self.latch_path, 0, lambda: 0, lambda ns: None)
+        assert lock is not None, "nobody else holds it"
         slot = self.file.engage(kind, name, "kill", self.now_ns, "sim", "drawn", lock)
+        os.close(lock)
         self.refresh_latch()
         self.engaged[kind, name] = slot
         self.oracle.engaged(kind, name)
@@ -341,22 +344,22 @@ class Sim(World):
             wish = Wish(self.quantity(), symbol, rng.below(2) == 0, self._price(symbol), rng.below(5) == 0, venue)
             self.oracle.wanted(strategy, wish)
             self.note(f"{strategy.name} new {wish}")
-            strategy.new(wish, self.now_ns)  # type: ignore[attr-defined]
+            strategy.new(wish, self.now_ns)
             return
         book: Booked = open_[rng.below(len(open_))]
         if dice < 80:
             self.note(f"{strategy.name} cancel {book.wish.root}")
-            strategy.cancel(book, self.now_ns)  # type: ignore[attr-defined]
+            strategy.cancel(book, self.now_ns)
         elif dice < 95:
             qty = self.quantity()
             self.oracle.renamed(book.wish.root, qty)
             self.note(f"{strategy.name} replace {book.wish.root} qty {qty}")
-            strategy.replace(book, qty, self._price(book.wish.symbol), self.now_ns)  # type: ignore[attr-defined]
+            strategy.replace(book, qty, self._price(book.wish.symbol), self.now_ns)
         elif dice < 99:
-            strategy.status(book, self.now_ns)  # type: ignore[attr-defined]
+            strategy.status(book, self.now_ns)
         else:
             self.note(f"{strategy.name} cancels all")
-            strategy.cancel_all(self.now_ns)  # type: ignore[attr-defined]
+            strategy.cancel_all(self.now_ns)
 
     def _price(self, symbol: str) -> int:
         row = self.instruments.find(symbol)
@@ -441,7 +444,7 @@ class Sim(World):
         for strategy in self.strategies:
             for book in strategy.open:
                 if strategy.ready and rng.below(2):
-                    strategy.cancel(book, self.now_ns)  # type: ignore[attr-defined]
+                    strategy.cancel(book, self.now_ns)
         self.rest("after the gate was dropped")
         self.oracle.equal()
         self.oracle.flat()
