@@ -104,12 +104,11 @@ class Cable:
         busy = 0
         if self.stuck_until_ns and self.stuck_until_ns <= now_ns:
             self.unstick()
-        if not self.stuck_until_ns:
-            if data := lane.out(self.conn):
-                busy = 1
-                self.tap(self, data)
-                if not self.dead:
-                    self.up.put(self.meddle_up(data), now_ns)
+        if not self.stuck_until_ns and (data := lane.out(self.conn)):
+            busy = 1
+            self.tap(self, data)
+            if not self.dead:
+                self.up.put(self.meddle_up(data), now_ns)
         if data := self.up.take(now_ns):
             busy = 1
             self.peer.receive(data, now_ns)
