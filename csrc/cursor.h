@@ -9,19 +9,33 @@
 #error "records, tables and the journal are the memory of a little-endian machine"
 #endif
 
-/* The unsigned number in `width` bytes (1 to 8) at p. */
+/* The unsigned number in `width` bytes (1 to 8) at p. Copies of a fixed length are single instructions; of a variable one, calls. */
 static inline uint64_t gw_get(const uint8_t *p, unsigned width, int big)
 {
     uint64_t v = 0;
-    memcpy(&v, p, width);
-    return big ? __builtin_bswap64(v) >> (64 - 8 * width) : v;
+    uint32_t v4;
+    uint16_t v2;
+    switch (width) {
+    case 1: return *p;
+    case 2: memcpy(&v2, p, 2); return big ? __builtin_bswap16(v2) : v2;
+    case 4: memcpy(&v4, p, 4); return big ? __builtin_bswap32(v4) : v4;
+    case 8: memcpy(&v, p, 8); return big ? __builtin_bswap64(v) : v;
+    default: memcpy(&v, p, width); return big ? __builtin_bswap64(v) >> (64 - 8 * width) : v;
+    }
 }
 
 /* The low `width` bytes (1 to 8) of v, to p. */
 static inline void gw_put(uint8_t *p, unsigned width, int big, uint64_t v)
 {
-    if (big) v = __builtin_bswap64(v) >> (64 - 8 * width);
-    memcpy(p, &v, width);
+    uint32_t v4 = (uint32_t)v;
+    uint16_t v2 = (uint16_t)v;
+    switch (width) {
+    case 1: *p = (uint8_t)v; return;
+    case 2: v2 = big ? __builtin_bswap16(v2) : v2; memcpy(p, &v2, 2); return;
+    case 4: v4 = big ? __builtin_bswap32(v4) : v4; memcpy(p, &v4, 4); return;
+    case 8: v = big ? __builtin_bswap64(v) : v; memcpy(p, &v, 8); return;
+    default: v = big ? __builtin_bswap64(v) >> (64 - 8 * width) : v; memcpy(p, &v, width); return;
+    }
 }
 
 /* v, a number of `width` bytes, with its sign. */

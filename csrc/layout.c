@@ -6,7 +6,7 @@
 _Static_assert(sizeof(gw_order) == GW_ORDER_SIZE && sizeof(gw_report) == GW_REPORT_SIZE, "records.h is the layout's");
 _Static_assert(offsetof(gw_order, has) == 0 && offsetof(gw_report, has2) == GW_ORDER_SIZE, "where the presence words are");
 _Static_assert(sizeof(gw_op) == 24 && sizeof(gw_imply) == 16 && sizeof(gw_range) == 32 && sizeof(gw_map) == 1024, "table entries");
-_Static_assert(sizeof(gw_message) == 48 && sizeof(gw_dispatch) == 8 && sizeof(gw_layout) == 136 && sizeof(gw_value) == 40, "table entries");
+_Static_assert(sizeof(gw_message) == 56 && sizeof(gw_dispatch) == 8 && sizeof(gw_layout) == 136 && sizeof(gw_value) == 40, "table entries");
 
 #define NONE16 GW_FAULT_NONE
 #define BIT_PX_EXP GW_HAS_PX_EXP
@@ -109,11 +109,25 @@ static const gw_value *value_of(const gw_values *values, unsigned src)
     return i < values->session_count && values->session[i].given ? &values->session[i] : NULL;
 }
 
+/* A high bit for each byte of v that is not 0x20 to 0x7E: 0x80 and above, 0x7F, below 0x20. A carry comes from such a byte only. */
+static uint64_t odd_bytes(uint64_t v)
+{
+    const uint64_t ones = 0x0101010101010101u, high = 0x80 * ones;
+    return (v | (v + ones) | (((v | high) - 0x20 * ones) ^ high)) & high;
+}
+
+/* Are these n bytes 0x20 to 0x7E? Eight at a time, the last eight (or four) once more where n is not a multiple. */
 static int printable(const uint8_t *p, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        if (p[i] < 0x20 || p[i] > 0x7E) return 0;
-    return 1;
+    const uint64_t blanks = 0x2020202000000000u;
+    uint64_t odd = 0;
+    if (n >= 8) {
+        for (size_t i = 0; i + 8 < n; i += 8) odd |= odd_bytes(gw_get(p + i, 8, 0));
+        return !(odd | odd_bytes(gw_get(p + n - 8, 8, 0)));
+    }
+    if (n >= 4) return !(odd_bytes(gw_get(p, 4, 0) | blanks) | odd_bytes(gw_get(p + n - 4, 4, 0) | blanks));
+    while (n) odd |= odd_bytes(p[--n] | 0x2020202020202000u);
+    return !odd;
 }
 
 static size_t text_length(const uint8_t *p, size_t n)
@@ -243,31 +257,40 @@ static int record_field(const gw_layout *l, const gw_op *op, const uint8_t *p)
     }
 }
 
+/* Where `in` has a byte that is not zero and belongs to no field that is given, or a presence bit of no field. */
+static int padding_fault(const gw_layout *l, const gw_op *whole, const uint8_t *in, size_t at, gw_fault *f)
+{
+    unsigned first = (unsigned)(whole->absent & 0xFFFFFFFFu), count = (unsigned)(whole->absent >> 32);
+    for (unsigned i = first; i < first + count; i++) {
+        const gw_op *op = op_of(l, i);
+        if ((op->bit == GW_NONE || !given(in, op->bit)) && !zero(in + op->rec, op->rwidth))
+            return fault(f, GW_E_PADDING, at + op->rec, whole->field, op->bit);
+    }
+    return fault(f, GW_E_PADDING, at, whole->field, GW_NONE);
+}
+
 /* Copy the record at `in` to `out`, which may not overlap: fields that are given, all else zero. With `strict`, what is not given
  * must be zero already, so that one record has one form on the wire. `at` is the record's place in the frame, for faults. */
 static int copy_record(const gw_layout *l, const gw_op *whole, const uint8_t *in, uint8_t *out, int strict, size_t at, gw_fault *f)
 {
     unsigned first = (unsigned)(whole->absent & 0xFFFFFFFFu), count = (unsigned)(whole->absent >> 32);
     size_t size = whole->map ? GW_REPORT_SIZE : GW_ORDER_SIZE;
-    uint64_t known[2] = {0, 0};
+    uint64_t has[2] = {word(in, 0), whole->map ? word(in, 64) : 0}, known[2] = {0, 0};
     memset(out, 0, size);
     for (unsigned i = first; i < first + count; i++) {
         const gw_op *op = op_of(l, i);
+        uint64_t bit = (uint64_t)1 << (op->bit & 63);
         int rc;
-        if (op->bit != GW_NONE) known[op->bit >> 6] |= (uint64_t)1 << (op->bit & 63);
-        if (op->bit == GW_NONE || !given(in, op->bit)) {
-            if (strict && !zero(in + op->rec, op->rwidth)) return fault(f, GW_E_PADDING, at + op->rec, whole->field, op->bit);
-            continue;
-        }
+        if (op->bit == GW_NONE || !(has[op->bit >> 6 & 1] & bit)) continue;
         if ((rc = record_field(l, op, in + op->rec))) return fault(f, rc, at + op->rec, whole->field, op->bit);
-        memcpy(out + op->rec, in + op->rec, op->rwidth);
+        known[op->bit >> 6 & 1] |= bit;
+        if (op->kind == GW_OP_TEXT) memcpy(out + op->rec, in + op->rec, op->rwidth);
+        else gw_put(out + op->rec, op->rwidth, 0, gw_get(in + op->rec, op->rwidth, 0));
     }
-    for (unsigned w = 0; w <= whole->map; w++) {
-        uint64_t has = word(in, 64 * w);
-        if (has & ~known[w]) return fault(f, GW_E_PADDING, at + w * GW_ORDER_SIZE, whole->field, GW_NONE);
-        gw_put(out + w * GW_ORDER_SIZE, 8, 0, has);
-    }
-    return 1;
+    if (known[0] != has[0] || known[1] != has[1]) return fault(f, GW_E_PADDING, at, whole->field, GW_NONE);
+    gw_put(out, 8, 0, has[0]);
+    if (whole->map) gw_put(out + GW_ORDER_SIZE, 8, 0, has[1]);
+    return strict && memcmp(in, out, size) ? padding_fault(l, whole, in, at, f) : 1;
 }
 
 /* ---- decode ---- */
@@ -283,12 +306,12 @@ static int decode_tags(const gw_layout *l, const gw_values *values, const gw_mes
         uint64_t size = gw_take_number(&c, l->tag_length, l->big, GW_E_TAG), tag = gw_take_number(&c, l->tag_width, l->big, GW_E_TAG);
         if (c.rc || size < l->tag_counted || !gw_take(&c, size - l->tag_counted, GW_E_TAG)) return fault(f, GW_E_TAG, at, NONE16, GW_NONE);
         size -= l->tag_counted;
-        for (unsigned i = 0; i < m->tag_count; i++) {
-            const gw_op *op = op_of(l, m->tag_first + i);
+        unsigned i = tag < 256 ? map_of(l, m->tag_map)->decode[tag] : 0u;
+        if (i && i <= m->tag_count) {
+            const gw_op *op = op_of(l, m->tag_first + i - 1u);
             int rc;
-            if (op->wire != tag) continue;
-            if (op->width != size || (seen >> i & 1)) return op_fault(f, GW_E_TAG, at, op);
-            seen |= (uint64_t)1 << i;
+            if (op->width != size || (seen >> (i - 1) & 1)) return op_fault(f, GW_E_TAG, at, op);
+            seen |= (uint64_t)1 << (i - 1);
             if ((rc = decode_field(l, values, op, from, p, (size_t)(c.p - p) - size, out, f)) < 0) return rc;
         }
     }
@@ -522,8 +545,8 @@ int gw_encode(const gw_layout *l, const gw_values *values, uint16_t msg, const v
     at = m->block;
     if (m->tags) {
         at += l->tag_total;
-        for (unsigned i = 0; i < m->tag_count; i++) {
-            const gw_op *op = op_of(l, m->tag_first + i);
+        for (unsigned i = 0; i < m->said_count; i++) {
+            const gw_op *op = op_of(l, m->said_first + i);
             const gw_value *value = (op->src & 192) == GW_SRC_BASE ? NULL : value_of(values, op->src);
             size_t place;
             if (!value && (op->bit == GW_NONE || !given(in, op->bit))) {
@@ -661,7 +684,8 @@ static int sound_record(const gw_layout *l, const gw_op *whole, size_t size)
     for (unsigned i = first; i < first + count; i++) {
         const gw_op *op = op_of(l, i);
         if (!in_record(op->rec, op->rwidth, size) || !sound_bit(op->bit, size)) return 0;
-        if (op->kind == GW_OP_ENUM && (op->map >= l->map_count || !sound_width(op->rwidth))) return 0;
+        if (op->kind == GW_OP_ENUM && op->map >= l->map_count) return 0;
+        if (op->kind != GW_OP_TEXT && op->bit != GW_NONE && !sound_width(op->rwidth)) return 0;
     }
     return 1;
 }
@@ -696,6 +720,8 @@ static int sound_message(const gw_layout *l, const gw_message *m)
     if (m->op_first > l->op_count || m->op_count > l->op_count - m->op_first) return 0;
     if (m->wire_first > l->op_count || m->wire_count > l->op_count - m->wire_first) return 0;
     if (m->tag_first > l->op_count || m->tag_count > l->op_count - m->tag_first || m->tag_count > 64) return 0;
+    if (m->tags && m->tag_map >= l->map_count) return 0;
+    if (m->said_first > l->op_count || m->said_count > l->op_count - m->said_first) return 0;
     if (m->imply_first > l->imply_count || m->imply_count > l->imply_count - m->imply_first) return 0;
     for (unsigned i = 0; i < m->op_count; i++) {
         const gw_op *op = op_of(l, m->op_first + i);
@@ -710,6 +736,8 @@ static int sound_message(const gw_layout *l, const gw_message *m)
     }
     for (unsigned i = 0; i < m->tag_count; i++)
         if (!sound_op(l, op_of(l, m->tag_first + i), size)) return 0;
+    for (unsigned i = 0; i < m->said_count; i++)
+        if (!sound_op(l, op_of(l, m->said_first + i), size)) return 0;
     for (unsigned i = 0; i < m->imply_count; i++) {
         const gw_imply *im = imply_of(l, m->imply_first + i);
         if (!in_record(im->rec, im->rwidth, size) || !sound_width(im->rwidth) || im->bit == GW_NONE) return 0;

@@ -84,14 +84,17 @@ typedef struct gw_message {
     uint32_t template_at;                /* `block` bytes: constants, defaults, padding */
     uint16_t op_first, op_count;         /* bound fields of the fixed part */
     uint16_t wire_first, wire_count;     /* all fields of the fixed part, by index */
-    uint16_t tag_first, tag_count;
+    uint16_t tag_first, tag_count;       /* all options, by index behind the fixed part's fields */
     uint16_t imply_first, imply_count;
     uint8_t from;                        /* GW_FROM_*; 2: either */
     uint8_t bound;                       /* gw_decode fills a record and gw_encode takes one: 1 from fields, 2 as it is; 0 neither */
     uint8_t rest;                        /* 1: the frame goes on behind the fixed part */
     uint8_t tags;                        /* 0 no appendage, 1 sent when not empty, 2 always sent */
     char kind;                           /* GW_KIND_* that it always is, 0 none */
-    uint8_t pad_[3];
+    uint8_t pad_;
+    uint16_t tag_map;                    /* index of the map whose decode[tag] - 1 is the tag's place among tag_count */
+    uint16_t said_first, said_count;     /* those options that gw_encode may write, once more */
+    uint32_t pad2_;
     uint64_t can[2];                     /* has, has2: what it carries or need not carry */
 } gw_message;
 

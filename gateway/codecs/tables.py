@@ -19,7 +19,7 @@ FROM = {"client": 0, "venue": 1, "either": 2}
 OP = struct.Struct("<BBBBbBHHBBHHQ")
 IMPLY = struct.Struct("<HBBBBHQ")
 RANGE = struct.Struct("<QQQQ")
-MESSAGE = struct.Struct("<HHIHHHHHHHHBBBBB3xQQ")
+MESSAGE = struct.Struct("<HHIHHHHHHHHBBBBBxHHH4xQQ")
 DISPATCH = struct.Struct("<IHH")
 HEAD = struct.Struct("<IIIIIIIIIIHHHHHHHBBBBBBBBBBBBbbIIIIIIBBBBB7xQQIIII")
 
@@ -115,6 +115,10 @@ class _Compiler:
         tag_first = len(self.ops)
         for f in m.tags:
             self._op(f, m.sender != "venue")
+        said_first = len(self.ops)
+        said = [f for f in m.tags if f.binding.kind == "field"]
+        for f in said:
+            self._op(f, m.sender != "venue")
         imply_first = len(self.implies)
         for im in m.implies:
             self.implies.append(
@@ -124,16 +128,14 @@ class _Compiler:
         binds = any(f.binding.field for f in m.all_fields)
         kind = next((im.value for im in m.implies if im.field.name == "kind" and im.condition is None), 0)
         tags = (2 if m.tags_always else 1) if m.tags else 0
+        tag_map = self._map({f.offset: i for i, f in enumerate(m.tags)}, {}) if m.tags else NONE16
         return (
             MESSAGE.pack(
                 m.block, m.minimum, 0, op_first, len(bound), wire_first, len(m.fields), tag_first, len(m.tags), imply_first, len(m.implies),
-                FROM[m.sender], 2 if whole else 1 if binds else 0, m.rest is not None, tags, kind, *self._can(m, whole),
+                FROM[m.sender], 2 if whole else 1 if binds else 0, m.rest is not None, tags, kind, tag_map, said_first, len(said), *presence_mask(m, whole),
             ),
             template_at,
         )  # fmt: skip
-
-    def _can(self, m: Message, whole: bool) -> tuple[int, int]:
-        return presence_mask(m, whole)
 
     def _is_op(self, f: WireField) -> bool:
         return f.type.base in self.house.records or f.binding.kind in ("field", "check")

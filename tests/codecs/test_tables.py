@@ -39,7 +39,7 @@ def test_damaged_tables_are_refused_or_harmless(protocol: str) -> None:
         table = bytearray(layout.table)
         for _ in range(rng.choice((1, 1, 2, 5))):
             # The head and the messages are small and matter most; half of the damage goes there.
-            at = rng.randrange(rng.choice((136, 136 + 48 * len(layout.meaning.messages), len(table))))
+            at = rng.randrange(rng.choice((136, 136 + 56 * len(layout.meaning.messages), len(table))))
             table[at] = rng.choice((rng.randrange(256), table[at] ^ 1 << rng.randrange(8), 0, 255))
         memory = aligned(ffi, bytes(table))
         if lib.gw_layout_check(memory, len(table)) != 1:
