@@ -508,21 +508,23 @@ static int send_out(gw_lane *l, uint32_t conn) {
   l->dirty[conn / 64] &= ~(1ull << (conn % 64));
   return n;
 }
-/* Whole frames in the buffer, until there is none, or the connection is held. */
+enum { STEP_FRAMES = 256 };   /* of one connection: the others, the timers and the latch have their turn */
+/* Whole frames in the buffer, until there is none, or the connection is held. What a step leaves (its share is taken, or the journal
+ * is full) is marked as unread: no byte has to come for it to be looked at again. */
 static int read_frames(gw_lane *l, uint32_t conn) {
   gw_conn *c = &l->conns[conn];
   gw_wire *w = &l->wires[conn];
-  int n = 0;
+  int n = 0, more = 0;
   if (w->unwatched && c->rx != GW_HOLD && c->rx != GW_CLOSED && !w->held) { w->unwatched = 0; l->rim->watch(l->rim->ctx, conn, 1, w->blocked); }
   while (c->rx != GW_CLOSED && c->rx != GW_HOLD && !c->closing && !w->held) {
     uint8_t *p = gw_rx(l, conn) + w->roff;
     uint32_t have = w->rlen - w->roff;
     int len = have ? gw_frame_in(l, conn, p, have) : 0;
     if (len == 0) { if (have >= l->sizes.rx - GW_FRAME_MAX / 2 && have >= GW_FRAME_MAX) len = -1; else break; }
-    if (gw_ring_room(l->ring, 4 * GW_FRAME_MAX) < 4 * GW_FRAME_MAX) return n;   /* the journal is full: bytes stay where they are */
+    if (gw_ring_room(l->ring, 4 * GW_FRAME_MAX) < 4 * GW_FRAME_MAX) { more = 1; break; }   /* the journal is full: bytes stay where they are */
     gw_pen pen = live_pen();
     uint32_t k = len > 0 ? (uint32_t)len : (uint32_t)-len > have ? have : (uint32_t)-len;
-    if (!LIVE(decide_in(l, conn, p, k, len < 0, &pen))) return n;
+    if (!LIVE(decide_in(l, conn, p, k, len < 0, &pen))) { more = 1; break; }
     n++;
     const gw_rec_in *r = (const gw_rec_in *)(const void *)pen.at;
     if (r->act == ACT_BARRIER) { w->held = k; w->held_cls = r->cls; w->held_seq = r->seq; w->held_expected = r->expected; break; }
@@ -531,13 +533,15 @@ static int read_frames(gw_lane *l, uint32_t conn) {
     int later;
     if (told) bind_out(l, told, &later);   /* bound while its record is at hand; it leaves with the step's one send */
     if (l->core->due_head != NONE32) verdicts(l);
-    if (n >= 256) break;
+    if (n >= STEP_FRAMES) { more = 1; break; }
   }
   uint32_t left = w->rlen - w->roff;
   if (!w->held && left == 0) w->rlen = w->roff = 0;
-  if (c->rx == GW_HOLD || w->held || n < 256 || left == 0) l->unread[conn / 64] &= ~(1ull << (conn % 64));
+  if (more && left && c->rx != GW_HOLD && !w->held) l->unread[conn / 64] |= 1ull << (conn % 64);
+  else l->unread[conn / 64] &= ~(1ull << (conn % 64));
   return n;
 }
+static int is_unread(const gw_lane *l, uint32_t conn) { return (int)(l->unread[conn / 64] >> (conn % 64) & 1u); }
 static int receive(gw_lane *l, uint32_t conn) {
   gw_conn *c = &l->conns[conn];
   gw_wire *w = &l->wires[conn];
@@ -555,7 +559,7 @@ static int receive(gw_lane *l, uint32_t conn) {
   int64_t k = l->rim->recv(l->rim->ctx, conn, gw_rx(l, conn) + w->rlen, l->sizes.rx - w->rlen);
   if (k < 0) {
     int n = read_frames(l, conn);
-    if (l->conns[conn].rx == GW_HOLD || w->held) { w->ended = 1; w->error = k; return n; }   /* the end is told when the hold is over */
+    if (l->conns[conn].rx == GW_HOLD || w->held || is_unread(l, conn)) { w->ended = 1; w->error = k; return n; }   /* the end is told when all before it was read */
     w->error = k;
     w->closed = 1;
     return n + end_conn(l, conn);
@@ -688,7 +692,7 @@ int gw_step(gw_lane *l) {
     for (uint64_t bits = l->unread[word]; bits; bits &= bits - 1) {
       uint32_t conn = word * 64 + (uint32_t)__builtin_ctzll(bits);
       work += read_frames(l, conn);
-      if (l->wires[conn].ended && !l->wires[conn].held && l->conns[conn].rx != GW_HOLD) { l->wires[conn].closed = 1; work += end_conn(l, conn); }
+      if (l->wires[conn].ended && !l->wires[conn].held && l->conns[conn].rx != GW_HOLD && !is_unread(l, conn)) { l->wires[conn].closed = 1; work += end_conn(l, conn); }
     }
   if (c->due_head != NONE32) work += verdicts(l);
   if ((int64_t)c->now >= l->next_timer) work += timers(l);

@@ -53,3 +53,17 @@ def test_a_resting_order_is_replaced_and_cancelled(tmp_path: Path) -> None:
         ("8", "A3", "A2", "4", "4", "150", "0"),
     ]
     assert world.lane.counts().open_orders == 0
+
+
+def test_a_burst_longer_than_a_step_s_share_is_read_to_its_end_without_another_byte(tmp_path: Path) -> None:
+    venue = fix_venue(quote_qty=0)
+    world = World(tmp_path, {"nyfix": venue})
+    world.open()
+    strategy = world.client()
+    strategy.log_on()
+    # The lane has 256 frames of one connection a step, and this is one read of its buffer. Then the strategy is gone.
+    strategy.say_at_once([f"35=D|11=A{i}|1=WHO|55=IBM|{BUY}38=1|44=191|" for i in range(300)])
+    assert len(strategy.take()) == 300
+    strategy.say_at_once([f"35=D|11=B{i}|1=WHO|55=IBM|{BUY}38=1|44=191|" for i in range(300)], ends=True)
+    assert world.lane.counts().denied == 600
+    assert strategy.closed

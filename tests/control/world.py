@@ -245,6 +245,17 @@ class FixClient:
 
     def say(self, text: str, seq: int | None = None) -> None:
         """Send "35=D|11=1|…" with the next number, and let everything happen that follows at once."""
+        self.world.lane.feed(self.conn, self._message(text, seq))
+        self.world.settle()
+
+    def say_at_once(self, texts: list[str], ends: bool = False) -> None:
+        """Send all of them before the gateway looks; `ends`: and close behind them."""
+        self.world.lane.feed(self.conn, b"".join(self._message(text, None) for text in texts))
+        if ends:
+            self.world.lane.close(self.conn)
+        self.world.settle()
+
+    def _message(self, text: str, seq: int | None) -> bytes:
         self.seq = self.seq + 1 if seq is None else seq
         pairs = [each.split("=", 1) for each in text.strip("|").split("|")]
         message = simplefix.FixMessage()
@@ -254,8 +265,7 @@ class FixClient:
             message.append_pair(tag, value)
         for tag, value in pairs[1:]:
             message.append_pair(int(tag), value)
-        self.world.lane.feed(self.conn, message.encode())
-        self.world.settle()
+        return bytes(message.encode())
 
     def take(self) -> list[dict[int, str]]:
         """What has been heard since the last call."""
