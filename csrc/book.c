@@ -21,6 +21,7 @@
 __extension__ typedef __int128 i128;
 
 #define QTY_MAX ((int64_t)1 << 40)
+#define PEAKS_MAX 1000
 #define TOTAL_MAX ((int64_t)1 << 62)
 #define TIME_MAX ((int64_t)1 << 62)
 #define ALL_SYMBOLS 0xFFFFFFFFu
@@ -1596,8 +1597,8 @@ static uint16_t needs(const book_msg *m) {
 }
 
 static bool bad_qty(const ex *x, const book_msg *m) {
-    return m->qty < (x->c.zero_qty ? 0 : 1) || m->qty > QTY_MAX || m->display_qty < 0 || m->display_qty > m->qty ||
-           m->min_qty < 0 || m->min_qty > m->qty;
+    if (m->qty < (x->c.zero_qty ? 0 : 1) || m->qty > QTY_MAX || m->min_qty < 0 || m->min_qty > m->qty) return true;
+    return m->display_qty && (m->display_qty < 0 || m->display_qty > m->qty || m->qty > m->display_qty * PEAKS_MAX);
 }
 
 static bool beyond_band(const ex *x, const symbol *s, uint8_t side, int64_t px) {

@@ -17,9 +17,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--csv", action="store_true", help="print the reports instead of their count and hash")
     options = parser.parse_args(argv)
     try:
-        messages = stream.to_messages(stream.read(options.file))
+        messages = stream.to_messages(stream.read(options.file), str(options.file))
     except (OSError, ValueError) as error:
-        print(f"{options.file}: {error}", file=sys.stderr)
+        print(error, file=sys.stderr)
         return 1
     count = len(messages) // MESSAGE.size
     exchange = open_exchange(STREAM, max_orders=min(max(count, 1), MAX_SIZE["max_orders"]), twin=options.twin)

@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 QTY_MAX = 1 << 40  # so that the sum over every order of the largest pool stays far inside an int64
+PEAKS_MAX = 1_000  # an iceberg shows at least a thousandth of its quantity, so that no message causes endless refills
 TOTAL_MAX = 1 << 62  # sums over a session stop here instead of overflowing
 TIME_MAX = 1 << 62
 PX_MIN, PX_MAX = -(1 << 63), (1 << 63) - 1

@@ -20,7 +20,12 @@ _KINDS = (Kind.NEW, Kind.CANCEL, Kind.REPLACE)
 
 def read(path: Path) -> bytes:
     """The records of a stream file (.bin or .bin.xz). Raises ValueError saying what is wrong with the file."""
-    data = lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes()
+    data = path.read_bytes()
+    if path.suffix == ".xz":
+        try:
+            data = lzma.decompress(data)
+        except lzma.LZMAError as error:
+            raise ValueError(f"{path}: not an xz file: {error}") from error
     if len(data) < HEADER.size:
         raise ValueError(f"{path}: {len(data)} bytes is shorter than the header of {HEADER.size}")
     _, _, count = HEADER.unpack_from(data)
@@ -31,17 +36,17 @@ def read(path: Path) -> bytes:
     return data[HEADER.size :]
 
 
-def to_messages(records: bytes) -> bytearray:
+def to_messages(records: bytes, name: str = "stream") -> bytearray:
     """The stream's records as messages of the core, column by column: no Python per record.
 
-    Raises ValueError for a type, side or ioc outside the format, naming the record.
+    Raises ValueError for a type, side or ioc outside the format, naming `name` and the record.
     """
     count = len(records) // RECORD.size
     kinds, sides, iocs = (records[i :: RECORD.size] for i in range(3))
-    for name, column, most in (("type", kinds, 2), ("side", sides, 1), ("ioc", iocs, 1)):
+    for column_name, column, most in (("type", kinds, 2), ("side", sides, 1), ("ioc", iocs, 1)):
         if column and max(column) > most:
             at = next(i for i, value in enumerate(column) if value > most)
-            raise ValueError(f"record {at}: {name} {column[at]} is not in 0…{most}")
+            raise ValueError(f"{name}: record {at}: {column_name} {column[at]} is not in 0…{most}")
     out = bytearray(count * MESSAGE.size)
     out[0 :: MESSAGE.size] = kinds.translate(bytes([*_KINDS]) + bytes(253))
     out[1 :: MESSAGE.size] = sides

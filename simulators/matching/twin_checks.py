@@ -2,6 +2,7 @@
 
 from simulators.matching.profiles import Accept, Change
 from simulators.matching.records import (
+    PEAKS_MAX,
     QTY_MAX,
     Flag,
     Message,
@@ -38,11 +39,7 @@ class TwinChecks(TwinPhases):
             return Reason.BAD_FIELD
         if m.order_id in self.orders:
             return Reason.DUPLICATE_ID
-        if (
-            not (0 if p.zero_qty else 1) <= m.qty <= QTY_MAX
-            or not 0 <= m.display_qty <= m.qty
-            or not 0 <= m.min_qty <= m.qty
-        ):
+        if self._bad_qty(m):
             return Reason.BAD_QTY
         if m.qty % p.lot:
             return Reason.BAD_LOT
@@ -68,6 +65,11 @@ class TwinChecks(TwinPhases):
         if m.qty and len(self.orders) >= self.max_orders + (0 if rests else 1):
             return Reason.POOL_FULL
         return Reason.NONE
+
+    def _bad_qty(self, m: Message) -> bool:
+        if not (0 if self.profile.zero_qty else 1) <= m.qty <= QTY_MAX or not 0 <= m.min_qty <= m.qty:
+            return True
+        return m.display_qty != 0 and not 0 < m.display_qty <= m.qty <= m.display_qty * PEAKS_MAX
 
     def _makes_sense(self, m: Message) -> bool:
         flags = m.flags
@@ -166,11 +168,7 @@ class TwinChecks(TwinPhases):
         symbol = self.symbols[o.symbol]
         if m.new_order_id != o.order_id and m.new_order_id in self.orders:
             return Reason.DUPLICATE_ID
-        if (
-            not (0 if p.zero_qty else 1) <= m.qty <= QTY_MAX
-            or not 0 <= m.display_qty <= m.qty
-            or not 0 <= m.min_qty <= m.qty
-        ):
+        if self._bad_qty(m):
             return Reason.BAD_QTY
         if m.qty % p.lot:
             return Reason.BAD_LOT

@@ -265,6 +265,7 @@ CASES = {
         buy 1 5@100 cap               > rejected 1 BAD_COMBINATION
         buy 1 5@100 show=6            > rejected 1 BAD_QTY
         buy 1 5@100 min=6             > rejected 1 BAD_QTY
+        buy 1 5001@100 show=5         > rejected 1 BAD_QTY
         buy 1 0@100                   > rejected 1 BAD_QTY
         buy 1 -1@100                  > rejected 1 BAD_QTY
         buy 1 1099511627777@100       > rejected 1 BAD_QTY
