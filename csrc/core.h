@@ -90,6 +90,7 @@ typedef struct gw_slot {
   char rpl_cl_ord_id[24], cxl_cl_ord_id[24];
   uint64_t cxl_num;
 } gw_slot;
+enum { DUE_DOUBT = 0xFFFF, DUE_CANCELED = 0xFFFE };   /* verdicts that are no reasons: told IN_DOUBT; told CANCELED */
 enum { RPL_NONE, RPL_QUEUED, RPL_SENT };
 enum { Q_NONE, Q_NEW, Q_REPLACE, Q_CANCEL, Q_STATUS };
 

@@ -130,7 +130,7 @@ void gw_deny_queued(gw_lane *l, uint32_t conn, uint16_t reason) {
 void gw_order_want_cancel(gw_lane *l, uint32_t slot, uint16_t reason) {
   gw_slot *s = &l->slots[slot];
   if (gw_is_final(s->state)) return;
-  if (s->state == ST_QUEUED) { gw_order_due(l, slot, reason); return; }
+  if (s->state == ST_QUEUED) { gw_order_due(l, slot, reason == GW_REASON_NONE ? DUE_CANCELED : reason); return; }
   s->cancel_wanted = 1;
   if (reason != GW_REASON_NONE) s->swept = 1;
   requeue(l, slot);
@@ -143,7 +143,7 @@ void gw_order_doubt(gw_lane *l, uint32_t slot) {
   l->core->in_doubt++;
   if (s->cancel_wanted) s->cancel_sent = 0;
   requeue(l, slot);
-  gw_order_due(l, slot, NONE16);
+  gw_order_due(l, slot, DUE_DOUBT);
 }
 static void doubt_over(gw_lane *l, gw_slot *s) {
   if (!s->in_doubt) return;
@@ -356,14 +356,18 @@ void gw_apply_dec(gw_lane *l, const gw_rec *h, const gw_dec *d, const uint8_t *f
       due_taken(l, d->slot);
       if (d->flags & DEC_CLEAR_DOUBT) doubt_over(l, s);
       if (d->flags & DEC_REPLACE_OVER) { replace_over(l, d->slot, s); requeue(l, d->slot); }
-      if (d->flags & DEC_FINAL) { s->state = d->state; c->n_denied++; order_over(l, d->slot); }
+      if (d->flags & DEC_FINAL) {
+        s->state = d->state;
+        if (s->state == ST_CANCELED) c->n_cancels++; else c->n_denied++;
+        order_over(l, d->slot);
+      }
       break;
     case DEC_MASS:
       for (uint32_t i = 0; i < l->sizes.orders; i++) {
         gw_slot *x = &l->slots[i];
         if (x->state == ST_FREE || gw_is_final(x->state) || x->conn_s != d->conn_s) continue;
         if (d->told.instrument && x->instrument != d->told.instrument) continue;
-        gw_order_want_cancel(l, i, GW_REASON_KILLED);
+        gw_order_want_cancel(l, i, GW_REASON_NONE);
       }
       break;
     default: break;

@@ -301,7 +301,7 @@ void gw_dec_refused(gw_lane *l, uint32_t conn, uint64_t ref_seq, gw_dec *d) {
   memcpy(d->told.cl_ord_id, rpl ? s->rpl_cl_ord_id : s->cxl_cl_ord_id, 24);
   if (!rpl && !s->cxl_cl_ord_id[0] && !s->cxl_num) d->told.stream = 0;
 }
-/* A verdict of our own: an order or replace that never left, or an order of which nobody knows (reason NONE16: told IN_DOUBT). */
+/* A verdict of our own: an order or replace that never left, or an order of which nobody knows (DUE_DOUBT: told IN_DOUBT). */
 void gw_dec_verdict(gw_lane *l, uint32_t slot, uint16_t reason, gw_dec *d) {
   gw_slot *s = &l->slots[slot];
   memset(d, 0, sizeof *d);
@@ -318,11 +318,16 @@ void gw_dec_verdict(gw_lane *l, uint32_t slot, uint16_t reason, gw_dec *d) {
     d->event = EVT_DENY;
     d->state = gw_order_table[ST_QUEUED][EVT_DENY];
     d->flags = DEC_FINAL | (s->in_doubt ? DEC_CLEAR_DOUBT : 0);
-    gw_deny(d, reason == NONE16 ? GW_REASON_VOIDED : reason, l);
+    if (reason == DUE_CANCELED) {   /* the strategy's own wish: it was cancelled before it was sent */
+      d->event = EVT_CANCELED;
+      d->state = gw_order_table[ST_QUEUED][EVT_CANCELED];
+      d->told.exec_type = d->told.ord_status = '4';
+      d->told.leaves_qty = 0;
+    } else gw_deny(d, reason == DUE_DOUBT ? GW_REASON_VOIDED : reason, l);
     d->what = DEC_VERDICT;
     d->told.flags = 0;
     gw_delta_of(l, d, GW_RISK_RELEASE, &d->delta);
-  } else if (s->rpl_state == RPL_QUEUED && reason != NONE16) {
+  } else if (s->rpl_state == RPL_QUEUED && reason != DUE_DOUBT && reason != DUE_CANCELED) {
     gw_refuse(d, reason, '2');
     d->what = DEC_VERDICT;
     d->flags = DEC_REPLACE_OVER;
@@ -332,7 +337,7 @@ void gw_dec_verdict(gw_lane *l, uint32_t slot, uint16_t reason, gw_dec *d) {
     memcpy(d->told.orig_cl_ord_id, s->order.cl_ord_id, 24);
     d->told.cl_ord_num = s->rpl_num;
     memcpy(d->told.cl_ord_id, s->rpl_cl_ord_id, 24);
-  } else if (reason == NONE16 && s->in_doubt) {
+  } else if (reason == DUE_DOUBT && s->in_doubt) {
     d->told.exec_type = 'U';
   } else d->told.stream = 0;   /* it was resolved meanwhile */
 }
