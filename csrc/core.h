@@ -253,6 +253,8 @@ void gw_conn_closed(gw_lane *l, uint32_t conn);
 
 /* out.c: the next frame of a connection, late bound */
 int gw_decide_out(gw_lane *l, uint32_t conn, gw_pen *pen);
+int gw_waited_too_long(const gw_lane *l, uint32_t conn, uint32_t slot);
+int gw_decide_denial(gw_lane *l, uint32_t conn, uint32_t slot, gw_pen *pen);
 int gw_decide_verdict(gw_lane *l, uint32_t slot, gw_pen *pen);
 void gw_apply_out(gw_lane *l, const gw_rec_out *r);
 

@@ -470,6 +470,20 @@ static void to_wire(gw_lane *l, uint32_t conn, const uint8_t *rec, uint32_t n) {
 }
 enum { MARK_AHEAD = 1 << 16 };   /* numbers asked for ahead of use */
 static int marks_low(const gw_conn *c) { return c->watermark <= c->tx_next + MARK_AHEAD / 2 || c->token_mark <= c->token_next + MARK_AHEAD / 2; }
+/* Orders that a socket without credit keeps waiting too long are denied all the same. */
+static int deny_old(gw_lane *l, uint32_t conn) {
+  const gw_conn *c = &l->conns[conn];
+  int n = 0;
+  for (int i = 0; i < 2; i++) {
+    const uint32_t *q = i ? c->q_new : c->q_replace;
+    while (q[0] != NONE32 && gw_waited_too_long(l, conn, q[0])) {
+      gw_pen pen = live_pen();
+      if (!LIVE(gw_decide_denial(l, conn, q[0], &pen))) return n;
+      n++;
+    }
+  }
+  return n;
+}
 /* Bind what may leave on a connection now, while there is credit: numbered, encoded, journaled, in the buffer. *blocked: credit ended first. */
 static int bind_out(gw_lane *l, uint32_t conn, int *blocked) {
   gw_conn *c = &l->conns[conn];
@@ -477,7 +491,7 @@ static int bind_out(gw_lane *l, uint32_t conn, int *blocked) {
   int n = 0;
   for (;;) {
     if (w->wlen) { if (w->wlen + GW_FRAME_MAX > l->sizes.tx || w->credit <= 0) { flush(l, conn); if (w->wlen) { *blocked = 1; break; } } }
-    if (w->credit <= 0 && c->tx != GW_CLOSED && !w->closed) { w->credit = l->rim->budget(l->rim->ctx, conn); if (w->credit <= 0) { *blocked = 1; break; } }
+    if (w->credit <= 0 && c->tx != GW_CLOSED && !w->closed) { w->credit = l->rim->budget(l->rim->ctx, conn); if (w->credit <= 0) { *blocked = 1; n += deny_old(l, conn); break; } }
     gw_pen pen = live_pen();
     if (c->role == GW_ROLE_VENUE && (c->q_new[0] != NONE32 || c->q_replace[0] != NONE32) && look_at_latch(l, 1)) n += verdicts(l);   /* the last look */
     /* The frame is copied out of its record before the next one is begun. */
@@ -768,7 +782,7 @@ int gw_verify(gw_lane *l, const uint8_t *rec, uint8_t *scratch, size_t cap, gw_d
     case GW_REC_DENY: {
       const gw_rec_deny *r = (const gw_rec_deny *)(const void *)rec;
       if (r->dec.slot >= l->sizes.orders) break;
-      decided = l->slots[r->dec.slot].due ? gw_decide_verdict(l, r->dec.slot, &pen) : gw_decide_out(l, h->conn, &pen);
+      decided = l->slots[r->dec.slot].due ? gw_decide_verdict(l, r->dec.slot, &pen) : gw_decide_denial(l, h->conn, r->dec.slot, &pen);
       break;
     }
     case GW_REC_COMMAND: {

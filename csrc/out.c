@@ -327,6 +327,26 @@ static int verdict(gw_lane *l, uint32_t conn, uint32_t slot, uint16_t reason, gw
 }
 int gw_decide_verdict(gw_lane *l, uint32_t slot, gw_pen *pen) { return verdict(l, l->slots[slot].conn_v, slot, l->slots[slot].due, pen); }
 
+/* Has an order waited longer for its venue than it may (R5c)? */
+int gw_waited_too_long(const gw_lane *l, uint32_t conn, uint32_t slot) {
+  int64_t ttl = l->cfg[conn].queue_ttl_ns;
+  return ttl && (int64_t)l->core->now - l->slots[slot].queued_ns > ttl;
+}
+/* The denial of an order at the head of its queue, where it is to be denied: killed, too old, or not to be said in the venue's words. */
+int gw_decide_denial(gw_lane *l, uint32_t conn, uint32_t slot, gw_pen *pen) {
+  const gw_conn *c = &l->conns[conn];
+  if (slot >= l->sizes.orders || (c->q_new[0] != slot && c->q_replace[0] != slot)) return 0;
+  const gw_slot *s = &l->slots[slot];
+  int is_new = c->q_new[0] == slot;
+  uint16_t reason = 0;
+  gw_rec_out r = { .slot = slot };
+  uint8_t frame[GW_FRAME_MAX];
+  gw_draft d = { .r = &r, .frame = frame, .cap = (int)sizeof frame };
+  if (!gw_gate(l, s, is_new ? s->kill_gen : s->rpl_kill_gen, &reason)) return verdict(l, conn, slot, reason, pen);
+  if (gw_waited_too_long(l, conn, slot)) return verdict(l, conn, slot, GW_REASON_QUEUE_TTL, pen);
+  return draft_order(l, conn, slot, is_new ? OUT_NEW : OUT_REPLACE, &d) <= 0 ? verdict(l, conn, slot, GW_REASON_NOT_EXPRESSIBLE, pen) : 0;
+}
+
 /* Which of the orders that wait for this venue comes next, and as what; NONE32 if none may leave now. *reason: it is denied instead. */
 static uint32_t next_order(gw_lane *l, uint32_t conn, uint8_t *what, uint16_t *reason) {
   gw_conn *c = &l->conns[conn];
@@ -343,7 +363,7 @@ static uint32_t next_order(gw_lane *l, uint32_t conn, uint8_t *what, uint16_t *r
     gw_slot *s = &l->slots[slot];
     *what = i ? OUT_NEW : OUT_REPLACE;
     if (!gw_gate(l, s, i ? s->kill_gen : s->rpl_kill_gen, reason)) return slot;
-    if (cfg->queue_ttl_ns && (int64_t)l->core->now - s->queued_ns > cfg->queue_ttl_ns) { *reason = GW_REASON_QUEUE_TTL; return slot; }
+    if (gw_waited_too_long(l, conn, slot)) { *reason = GW_REASON_QUEUE_TTL; return slot; }
     if (gw_table_out(*what, c->tx) != OACT_GATE) continue;
     if (cfg->level && s->wait_lsn > l->core->durable) continue;   /* wait first, number after (R5) */
     if (!headroom(l, c) || paced(l, conn, 1)) continue;

@@ -1,0 +1,86 @@
+"""What happens to orders that wait for a venue whose socket takes nothing: late binding, seen from outside (SEAM R5, R5c, D4)."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.sessions.actions import SECOND
+from tests.control.world import FixClient, World
+from tests.simulators.stand import fix_venue, only
+
+BUY = "54=1|60=20251120-12:00:00|40=2|"
+
+
+@pytest.fixture
+def blocked(tmp_path: Path) -> tuple[World, FixClient]:
+    """A session that is open to a venue whose socket takes not one byte more."""
+    world = World(tmp_path, {"nyfix": fix_venue(quote_qty=0)})
+    world.lane.limit(1, 1)  # credit for one frame at a time, so that none is left over
+    world.open()
+    strategy = world.client()
+    strategy.log_on()
+    world.lane.limit(1, 0)
+    strategy.say(f"35=D|11=A0|1=ACC|55=IBM|{BUY}38=1|44=191.00|")  # spends the credit that was left
+    strategy.take()
+    return world, strategy
+
+
+def sent(world: World) -> dict[str, int]:
+    received: dict[str, int] = world.venues["nyfix"].counts()["received"]
+    return received
+
+
+def test_a_cancel_of_an_order_that_waits_removes_both_and_uses_no_number(blocked: tuple[World, FixClient]) -> None:
+    world, strategy = blocked
+    number = world.lane.view(1).tx_next
+    strategy.say(f"35=D|11=A1|1=ACC|55=IBM|{BUY}38=100|44=191.00|")
+    strategy.say("35=F|11=A2|41=A1|55=IBM|54=1|60=20251120-12:00:00|")
+    assert only(strategy.take(), 35, 11, 41, 150, 39, 151) == [("8", "A2", "A1", "4", "4", "0")]
+    assert world.lane.view(1).tx_next == number
+    world.lane.limit(1, 1 << 16)
+    world.run(SECOND)
+    assert sent(world)["new"] == 1
+
+
+def test_a_mass_cancel_cancels_what_waits(blocked: tuple[World, FixClient]) -> None:
+    world, strategy = blocked
+    strategy.say(f"35=D|11=A1|1=ACC|55=IBM|{BUY}38=100|44=191.00|")
+    strategy.say("35=q|11=M1|530=7|60=20251120-12:00:00|")
+    assert only(strategy.take(), 35, 11, 150, 39, 151) == [("8", "A1", "4", "4", "0")]
+    assert world.lane.counts().denied == 0
+    world.lane.limit(1, 1 << 16)
+    world.run(SECOND)
+    assert only(strategy.take(), 35, 11, 150) == [("8", "A0", "4")]
+
+
+def test_a_replace_of_an_order_that_waits_changes_it_in_place(blocked: tuple[World, FixClient]) -> None:
+    world, strategy = blocked
+    strategy.say(f"35=D|11=A1|1=ACC|55=IBM|{BUY}38=100|44=191.00|")
+    strategy.say(f"35=G|11=A2|41=A1|1=ACC|55=IBM|{BUY}38=150|44=190.50|")
+    assert only(strategy.take(), 35, 11, 41, 150, 38, 44, 151) == [("8", "A2", "A1", "5", "150", "190.5", "150")]
+    world.lane.limit(1, 1 << 16)
+    world.run(SECOND)
+    assert only(strategy.take(), 35, 11, 150, 38, 151) == [("8", "A2", "0", "150", "150")]
+
+
+def test_what_waits_too_long_is_denied(blocked: tuple[World, FixClient]) -> None:
+    world, strategy = blocked
+    strategy.say(f"35=D|11=A1|1=ACC|55=IBM|{BUY}38=100|44=191.00|")
+    world.run(world.config.queue_ttl_ms * 1_000_000 - SECOND // 10)
+    assert not strategy.take()
+    world.run(SECOND)
+    assert only(strategy.take(), 35, 11, 150, 39, 58) == [("8", "A1", "8", "8", "the order waited longer than queue_ttl for the venue to take it")]
+    assert world.lane.counts().open_orders == 1
+
+
+def test_what_waits_dies_with_its_connection(blocked: tuple[World, FixClient]) -> None:
+    world, strategy = blocked
+    strategy.say(f"35=D|11=A1|1=ACC|55=IBM|{BUY}38=100|44=191.00|")
+    world.lines.pop(1).disconnect(world.now_ns)
+    world.lane.close(1)
+    world.lane.limit(1, 1)
+    world.run(5 * SECOND)
+    world.open()
+    world.run(SECOND)
+    assert only(strategy.take(), 35, 11, 150, 39, 58) == [("8", "A1", "8", "8", "the venue's session is not connected")]
+    assert sent(world)["new"] == 1
