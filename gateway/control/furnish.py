@@ -16,6 +16,8 @@ from gateway.sessions.fix import FixSession as FixMachine
 from gateway.sessions.order_api import NONCE_BYTES, ApiConfig, ApiServer
 from gateway.sessions.soupbin import SILENCE_NS, ClientConfig, SoupClient
 
+API_SEQ_AT = 8  # of the order API's header; its layout has it in a message's own fields only where it is bound
+
 
 def secret_name(session: str) -> str:
     """The name under which the lane keeps a session's password."""
@@ -42,7 +44,9 @@ def furnish(config: Config, plan: Plan, rng: Rng, verify: Verify, remembered: Ma
 
 
 def _tongue(family: Family, protocol: str, hears: str) -> Tongue:
-    return FixTongue(fix.load(protocol).decode) if family is Family.FIX else LayoutTongue(codec.load(protocol).meaning, hears)
+    if family is Family.FIX:
+        return FixTongue(fix.load(protocol).decode)
+    return LayoutTongue(codec.load(protocol).meaning, hears, API_SEQ_AT if family is Family.API else None)
 
 
 def _link(link: VenueLink, remembered: Mapping[str, str]) -> Link:

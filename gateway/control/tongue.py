@@ -5,6 +5,7 @@ A tongue knows one protocol and no connection. It judges nothing: the lane has c
 
 import struct
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from gateway.codecs import fix
@@ -129,24 +130,32 @@ class FixTongue:
 
 
 class LayoutTongue:
-    """A binary protocol: messages and fields by the names of its layout."""
+    """A binary protocol: messages and fields by the names of its layout.
 
-    def __init__(self, meaning: Meaning, sender: str) -> None:
+    hears: who sends what is heard, "venue" or "client". seq_at: where a frame has a number of its own, 8 bytes little-endian, that
+    counts for its sender (order API); None: the lane's count is its number.
+    """
+
+    def __init__(self, meaning: Meaning, hears: str, seq_at: int | None = None) -> None:
         self._meaning = meaning
-        self._sender = sender  # of what is heard: "venue" or "client"
+        self._hears = hears
+        self._seq_at = seq_at
         self._fields: dict[str, Mapping[str, int]] = {
             message.name: {field.name: index for index, field in enumerate(message.all_fields)} for message in meaning.messages
         }
 
     def hear(self, inbound: Inbound) -> Input:
+        frame = inbound.frame
+        seq = inbound.seq if self._seq_at is None else int.from_bytes(frame[self._seq_at : self._seq_at + 8], "little")
+        heard = Message("", seq=seq, expected=inbound.expected, lsn=inbound.lsn, raw=frame)
         try:
-            decoded = decode_fields(self._meaning, inbound.frame, self._sender)
+            decoded = decode_fields(self._meaning, frame, self._hears)
         except Refused as error:
-            return Message("", seq=inbound.seq, expected=inbound.expected, fault=Fault(OTHER[0], None, str(error)), lsn=inbound.lsn, raw=inbound.frame)
+            return replace(heard, fault=Fault(OTHER[0], None, str(error)))
         if decoded is None:
-            return Message("", seq=inbound.seq, expected=inbound.expected, fault=Fault(OTHER[0], None, "cut off"), lsn=inbound.lsn, raw=inbound.frame)
+            return replace(heard, fault=Fault(OTHER[0], None, "the frame is cut off"))
         fields: list[tuple[Key, Value]] = [(name, value) for name, value in decoded.fields.items() if isinstance(value, str | int)]
-        return Message(decoded.message.name, tuple(fields), seq=inbound.seq, expected=inbound.expected, lsn=inbound.lsn, raw=inbound.frame)
+        return replace(heard, type=decoded.message.name, fields=tuple(fields))
 
     def say(self, type: str, fields: Fields) -> tuple[int, bytes]:
         known = self._fields[type]

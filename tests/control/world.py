@@ -3,11 +3,14 @@
 What production does with sockets, trio and threads is done here by hand and in one order, so that every run of a seed is the same run.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 
 import simplefix
 
+from gateway.client.core import ApiSession, Key
+from gateway.client.report import Report
 from gateway.config import Config, load
 from gateway.control.core import Core, Stage
 from gateway.control.furnish import furnish, secret_references
@@ -108,7 +111,7 @@ class World:
         self.answers: list[Answer] = []
         self.ended = False
         self.lines: dict[int, Connection] = {}
-        self.clients: dict[int, FixClient] = {}
+        self.clients: dict[int, Client] = {}
         self.give(Begun(1, tuple(self.lane.view(conn) for conn in range(1, self.plan.conn_count))))
 
     # ------------------------------------------------------------------------------------------------------ the carrying
@@ -141,8 +144,7 @@ class World:
             case Ended():
                 self.ended = True
             case Drop(fd=fd):
-                if fd in self.clients:
-                    self.clients[fd].dropped = True
+                self.clients[fd].closed = True
 
     def settle(self) -> None:
         """Everything that can happen at this moment."""
@@ -212,36 +214,117 @@ class World:
     def client(self, comp_id: str = "STRAT", door: str = "fix") -> "FixClient":
         """A strategy connects at the FIX door."""
         client = FixClient(self, comp_id)
+        self.come(client, door)
+        return client
+
+    def api_client(self, key: bytes = KEY, strategy: str = "STRAT", next_seq: int = 0, first_id: int = 1) -> "ApiClient":
+        """A strategy connects at the order API's door."""
+        client = ApiClient(self, ApiSession(Key(strategy, key), next_seq=next_seq, first_id=first_id))
+        client.connect()
+        return client
+
+    def come(self, client: "Client", door: str) -> None:
         number = 1000 + len(self.clients)
         self.clients[number] = client
         self.give(Accepted(door, number, f"test:{number}"))
         client.conn = next((place.conn for place in self.core.places.values() if place.peer == f"test:{number}"), 0)
         self.settle()
-        return client
 
 
-class FixClient:
+class Client(ABC):
+    """One end of a socket that came in at a door."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.conn = 0
+        self.closed = False
+
+    def carry(self) -> int:
+        """Take what the gateway has sent; its socket may have been bound to a session meanwhile."""
+        lane = self.world.lane
+        if self.closed:
+            return 0
+        if self.conn in self.world.core.places and not lane.is_open(self.conn) and lane.moved_to(self.conn):
+            self.conn = lane.moved_to(self.conn)
+        data = lane.out(self.conn)
+        self.closed = not lane.is_open(self.conn)  # its place may be another's next
+        return int(bool(data) and self.take_bytes(data))
+
+    @abstractmethod
+    def take_bytes(self, data: bytes) -> bool:
+        """What the gateway sent; True if anything follows from it."""
+
+    def close(self) -> None:
+        self.world.lane.close(self.conn)
+        self.world.settle()
+
+
+class RawClient(Client):
+    """A socket that says what a test gives it, and keeps what it hears."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.heard = b""
+
+    def connect(self, door: str) -> None:
+        self.world.come(self, door)
+
+    def take_bytes(self, data: bytes) -> bool:
+        self.heard += data
+        return True
+
+
+class ApiClient(Client):
+    """A strategy on the order API, with the client library's own core."""
+
+    def __init__(self, world: World, session: ApiSession) -> None:
+        super().__init__(world)
+        self.session = session
+        self.events: list[object] = []
+
+    def connect(self) -> None:
+        self.closed = False
+        self.session.connected(self.world.now_ns)
+        self.world.come(self, "api")
+
+    def take_bytes(self, data: bytes) -> bool:
+        self.events += self.session.receive(data, self.world.now_ns)
+        self._flush()
+        return True
+
+    def _flush(self) -> None:
+        if (output := self.session.take_output()) and not self.closed:
+            self.world.lane.feed(self.conn, output)
+
+    def request(self, kind: str, **values: object) -> int:
+        """One request, and everything that follows at once; its id."""
+        number = self.session.request(kind, values, self.world.now_ns)  # type: ignore[arg-type]  # tests give what a record takes
+        self._flush()
+        self.world.settle()
+        return number
+
+    def reports(self) -> list[Report]:
+        """The reports since the last call."""
+        found = [event for event in self.events if isinstance(event, Report)]
+        self.events = [event for event in self.events if not isinstance(event, Report)]
+        return found
+
+
+class FixClient(Client):
     """A strategy that speaks FIX with simplefix and knows no session rules: every number is the test's."""
 
     def __init__(self, world: World, comp_id: str) -> None:
-        self.world = world
+        super().__init__(world)
         self.comp_id = comp_id
-        self.conn = 0
         self.seq = 0
-        self.dropped = False
         self.heard: list[dict[int, str]] = []
         self._parser = simplefix.FixParser()
 
-    def carry(self) -> int:
-        """Take what the gateway has sent."""
-        lane = self.world.lane
-        if moved := lane.moved_to(self.conn) if self.conn in self.world.core.places else 0:
-            self.conn = moved
-        data = lane.out(self.conn)
+    def take_bytes(self, data: bytes) -> bool:
         self._parser.append_buffer(data)
         while message := self._parser.get_message():
             self.heard.append({int(tag): value.decode() for tag, value in message.pairs})
-        return bool(data)
+        return True
 
     def say(self, text: str, seq: int | None = None) -> None:
         """Send "35=D|11=1|…" with the next number, and let everything happen that follows at once."""
@@ -276,11 +359,3 @@ class FixClient:
         self.say("35=A|98=0|108=30|" + ("141=Y|" if reset else ""))
         answer = self.take()
         assert answer and answer[0][35] == "A", f"no Logon in answer: {answer}; {self.world.said[-3:]}"
-
-    def close(self) -> None:
-        self.world.lane.close(self.conn)
-        self.world.settle()
-
-    @property
-    def closed(self) -> bool:
-        return not self.world.lane.is_open(self.conn)
