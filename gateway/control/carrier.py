@@ -16,7 +16,7 @@ from gateway.lane.driver import ThreadDriver
 from gateway.seams import Clock
 
 SECOND = 1_000_000_000
-DRAIN_POLL_S = 0.02  # how often open orders are counted while the gateway drains
+COUNT_NS = 20_000_000  # how often orders are counted while the core waits for them to be settled
 
 
 class Carrier:
@@ -43,8 +43,8 @@ class Carrier:
         while True:
             self._sleep = trio.CancelScope()
             wait_ns = self.core.deadline_ns - self._clock.now_ns()
-            if self.core.stage is Stage.CANCELLING:
-                wait_ns = min(wait_ns, int(DRAIN_POLL_S * SECOND))
+            if self.core.counting:
+                wait_ns = min(wait_ns, COUNT_NS)
             with self._sleep, trio.move_on_after(max(wait_ns, 0) / SECOND):
                 await trio.lowlevel.wait_readable(self.lane.fileno())
             self.lane.woken()
@@ -53,8 +53,9 @@ class Carrier:
             now_ns = self._clock.now_ns()
             if self.core.deadline_ns <= now_ns:
                 self._push(self.core.tick(now_ns))
-            if self.core.stage is Stage.CANCELLING:
-                self.give(Counted(self.lane.counts().open_orders))
+            if self.core.counting:
+                in_doubt = {conn: self.lane.view(conn).in_doubt for conn in self.core.links}
+                self.give(Counted(self.lane.counts().open_orders, in_doubt))
 
     def give(self, event: Input) -> None:
         """One input to the core; its answers are on their way when this returns."""

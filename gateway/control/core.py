@@ -36,7 +36,7 @@ from gateway.lane.commands import At, Batch, Part
 from gateway.lane.events import Acked, Bell
 from gateway.lane.native import lib
 from gateway.seams import Rng
-from gateway.sessions.actions import NEVER, SECOND, Action, Attached, Bind, Closed, LogoutWanted, Message, Tell, Told
+from gateway.sessions.actions import NEVER, SECOND, Action, Attached, Bind, Closed, LogoutWanted, Message, Reconciled, Tell, Told
 from gateway.sessions.order_api import NONCE_BYTES, ApiConfig, ApiServer, Granted
 
 LOGON_NS = 10 * SECOND  # a stranger's time to say who it is, the same as a session's for its Logon
@@ -81,6 +81,8 @@ class Link(Line):
     connect_at_ns: int = field(init=False, default=0)
     """When to connect; NEVER while it is tried or stands."""
     ready: bool = field(init=False, default=False)
+    settling: bool = field(init=False, default=False)
+    """True while each order in doubt is asked for by itself, because the venue has no mass status."""
 
 
 @dataclass
@@ -141,6 +143,11 @@ class Core:
         return min(due)
 
     @property
+    def counting(self) -> bool:
+        """True while the core waits for orders to become settled: it wants to hear Counted now and then."""
+        return self.stage is Stage.CANCELLING or any(link.settling for link in self.links.values())
+
+    @property
     def open(self) -> bool:
         """True while every session with a venue is open."""
         return all(link.ready for link in self.links.values())
@@ -171,9 +178,8 @@ class Core:
                 self._on_limits(event, now_ns)
             case DrainWanted(now=at_once):
                 self._drain(at_once, now_ns)
-            case Counted(open_orders=open_orders):
-                if self.stage is Stage.CANCELLING and not open_orders:
-                    self._leave(now_ns)
+            case Counted():
+                self._on_counted(event, now_ns)
         return self._take_batches()
 
     def tick(self, now_ns: int) -> list[Batch]:
@@ -243,8 +249,10 @@ class Core:
         loud = tell.event in (Told.LOST, Told.ODD, Told.REJECTED)
         self._say("warning" if loud else "info", f"session.{tell.event.name.lower()}", **fields)
         if isinstance(line, Link) and tell.event in (Told.READY, Told.LOST):
-            line.ready = tell.event is Told.READY
+            line.ready, line.settling = tell.event is Told.READY, False
             line.failures = 0 if line.ready else line.failures
+        if isinstance(line, Link) and tell.event is Told.STATUS_WANTED:
+            line.settling = True  # the lane asks for each order in doubt by itself
 
     def _on_closed(self, line: Line, bell: Bell, now_ns: int) -> None:
         if isinstance(line, Link):
@@ -363,6 +371,14 @@ class Core:
                 place.at = view.at
             elif line := self.links.get(view.conn) or self.seats.get(view.conn):
                 line.begin(view)
+
+    def _on_counted(self, event: Counted, now_ns: int) -> None:
+        if self.stage is Stage.CANCELLING and not event.open_orders:
+            self._leave(now_ns)
+        for link in self.links.values():
+            if link.settling and not event.in_doubt.get(link.conn):
+                link.settling = False
+                self._push(0, now_ns, self._carry(link, link.session.receive(Reconciled(), now_ns)))
 
     def _retry(self, link: Link, why: str, now_ns: int) -> None:
         """Connect again after a while that grows with each failure in a row, never all at the same moment."""

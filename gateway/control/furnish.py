@@ -45,7 +45,7 @@ def furnish(config: Config, plan: Plan, rng: Rng, verify: Verify, remembered: Ma
 
 def _tongue(family: Family, protocol: str, hears: str) -> Tongue:
     if family is Family.FIX:
-        return FixTongue(fix.load(protocol).decode)
+        return FixTongue(fix.load(protocol))
     return LayoutTongue(codec.load(protocol).meaning, hears, API_SEQ_AT if family is Family.API else None)
 
 

@@ -64,9 +64,10 @@ class DrainWanted:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Orders that are open now; told while the gateway drains."""
+    """Orders that are open now, and those in doubt by connection; told while the core is `counting`."""
 
     open_orders: int
+    in_doubt: dict[int, int] = field(default_factory=dict)
 
 
 Input = Begun | Bell | Acked | Connected | NotConnected | Accepted | LimitsWanted | DrainWanted | Counted

@@ -4,7 +4,7 @@ A tongue knows one protocol and no connection. It judges nothing: the lane has c
 """
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -64,10 +64,10 @@ OTHER = (99, "Message cannot be read")
 
 
 class FixTongue:
-    """FIX: fields by their tags, text in latin-1. `decode` raises FixFault for a business message that cannot be read."""
+    """FIX: fields by their tags, text in latin-1."""
 
-    def __init__(self, decode: Callable[[bytes], object]) -> None:
-        self._decode = decode
+    def __init__(self, codec: fix.FixCodec) -> None:
+        self._codec = codec
 
     def hear(self, inbound: Inbound) -> Input:
         message = self.message(inbound)
@@ -113,13 +113,18 @@ class FixTongue:
         if scanned.msg_type == "4":
             return None  # the machine looks at NewSeqNo itself
         try:
-            self._decode(inbound.frame)
+            self._codec.decode(inbound.frame)
         except fix.FixFault as error:
             if error.code == lib.GW_E_TYPE:
                 return None  # not a message of this dialect: the machine answers that its type is unsupported
             reason, text = FAULTS.get(error.code, OTHER)
-            return Fault(reason, error.tag, text)
+            return Fault(reason, error.tag or self._tag_of(scanned.msg_type, error.field), text)
         return Fault(OTHER[0], None, OTHER[1])
+
+    def _tag_of(self, msg_type: str, field: str | None) -> int | None:
+        """The tag that a field of the record has in messages of this type."""
+        rows = (row for message in self._codec.dialect.messages.values() if message.type == msg_type for row in message.rows)
+        return next((row.tag for row in rows if field is not None and row.field is not None and row.field.name == field), None)
 
     def say(self, type: str, fields: Fields) -> tuple[int, bytes]:
         body = b"".join(commands.field(int(tag), *_octets(value)) for tag, value in fields)

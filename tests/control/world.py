@@ -12,7 +12,7 @@ import simplefix
 from gateway.client.core import ApiSession, Key
 from gateway.client.report import Report
 from gateway.config import Config, load
-from gateway.control.core import Core, Stage
+from gateway.control.core import Core
 from gateway.control.furnish import furnish, secret_references
 from gateway.control.inputs import (
     Accepted,
@@ -105,7 +105,7 @@ class World:
         self.lane = InlineDriver(self.tables, self.latch, NOW)
         self.lane.start(self.config.model_dump_json().encode())
         self.core: Core = furnish(self.config, self.plan, SeededRng(seed), verifier({"STRAT": KEY}))
-        self.heard: list[tuple[Input, int]] = []
+        self.heard: list[tuple[Input | None, int]] = []  # None: a tick
         self.pushed: list[Batch] = []
         self.said: list[Say] = []
         self.answers: list[Answer] = []
@@ -155,9 +155,10 @@ class World:
                 self.give(event)
             if self.core.deadline_ns <= self.now_ns:
                 busy = 1
+                self.heard.append((None, self.now_ns))
                 self._push(self.core.tick(self.now_ns))
-            if self.core.stage is Stage.CANCELLING:
-                self.give(Counted(self.lane.counts().open_orders))
+            if self.core.counting:
+                self.give(Counted(self.lane.counts().open_orders, {conn: self.lane.view(conn).in_doubt for conn in self.core.links}))
             for conn, line in list(self.lines.items()):
                 busy |= self._carry(conn, line)
             for venue in self.venues.values():
