@@ -294,13 +294,14 @@ static void effect(gw_lane *l, const gw_sub *s) {
   gw_wire *w = &l->wires[s->conn];
   switch (s->kind) {
     case GW_CMD_ATTACH:
-      memset(w, 0, sizeof *w);
+      gw_wire_reset(w);
+      w->error = 0;
       if (l->rim->attach(l->rim->ctx, s->conn, (int64_t)s->a) < 0) { w->closed = 1; w->error = -1; gw_dirty(l, s->conn); }
       l->next_timer = 0;
       break;
     case GW_CMD_BIND: {
       gw_wire *to = &l->wires[s->a];
-      memset(to, 0, sizeof *to);
+      gw_wire_reset(to);
       l->rim->move(l->rim->ctx, s->conn, (uint32_t)s->a);
       memcpy(gw_rx(l, (uint32_t)s->a), gw_rx(l, s->conn) + w->roff, w->rlen - w->roff);
       to->rlen = w->rlen - w->roff;
@@ -308,7 +309,7 @@ static void effect(gw_lane *l, const gw_sub *s) {
       to->wlen = w->wlen - w->woff;
       to->ended = w->ended;
       to->error = w->error;
-      memset(w, 0, sizeof *w);
+      gw_wire_reset(w);
       l->unread[s->a / 64] |= 1ull << (s->a % 64);
       l->next_timer = 0;
       break;

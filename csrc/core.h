@@ -281,6 +281,14 @@ void gw_pen_end(gw_lane *l, gw_pen *pen, void *rec, uint32_t len);
 
 static inline void gw_dirty(gw_lane *l, uint32_t conn) { l->dirty[conn / 64] |= 1ull << (conn % 64); }
 static inline void gw_belled(gw_lane *l, uint32_t conn) { l->belled[conn / 64] |= 1ull << (conn % 64); }
+/* A socket came or went. A bell that is out stays out until it is given back; why the last socket ended is told with the next one. */
+static inline void gw_wire_reset(gw_wire *w) {
+  uint8_t bell = w->bell;
+  int64_t error = w->error;
+  memset(w, 0, sizeof *w);
+  w->bell = bell;
+  w->error = error;
+}
 static inline gw_slot *gw_slot_of(gw_lane *l, uint32_t slot, uint32_t gen) {
   gw_slot *s = slot < l->sizes.orders ? &l->slots[slot] : NULL;
   return s && s->gen == gen && s->state != ST_FREE ? s : NULL;

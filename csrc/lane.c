@@ -458,7 +458,7 @@ static int end_conn(gw_lane *l, uint32_t conn) {
   if (l->conns[conn].rx == GW_CLOSED && l->conns[conn].tx == GW_CLOSED) return 0;
   if (!LIVE(decide_io(l, conn, GW_IO_CLOSED, w->error, w->sent, &pen))) return 0;
   l->rim->close(l->rim->ctx, conn);
-  memset(w, 0, sizeof *w);
+  gw_wire_reset(w);
   l->unread[conn / 64] &= ~(1ull << (conn % 64));
   return 1;
 }

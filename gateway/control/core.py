@@ -36,7 +36,19 @@ from gateway.lane.commands import At, Batch, Part
 from gateway.lane.events import Acked, Bell
 from gateway.lane.native import lib
 from gateway.seams import Rng
-from gateway.sessions.actions import NEVER, SECOND, Action, Attached, Bind, Closed, LogoutWanted, Message, Reconciled, Tell, Told
+from gateway.sessions.actions import (
+    NEVER,
+    SECOND,
+    Action,
+    Attached,
+    Bind,
+    Closed,
+    LogoutWanted,
+    Message,
+    Reconciled,
+    Tell,
+    Told,
+)
 from gateway.sessions.order_api import NONCE_BYTES, ApiConfig, ApiServer, Granted
 
 LOGON_NS = 10 * SECOND  # a stranger's time to say who it is, the same as a session's for its Logon

@@ -67,3 +67,18 @@ def test_a_burst_longer_than_a_step_s_share_is_read_to_its_end_without_another_b
     strategy.say_at_once([f"35=D|11=B{i}|1=WHO|55=IBM|{BUY}38=1|44=191|" for i in range(300)], ends=True)
     assert world.lane.counts().denied == 600
     assert strategy.closed
+
+
+def test_a_latch_that_cannot_be_read_is_dropped(tmp_path: Path) -> None:
+    """SEAM D8: unreadable means killed; what was open is swept, nothing new leaves."""
+    venue = fix_venue(quote_qty=0)
+    world = World(tmp_path, {"nyfix": venue})
+    world.open()
+    strategy = world.client()
+    strategy.log_on()
+    strategy.say(f"35=D|11=A1|1=ACC|55=IBM|{BUY}38=100|44=191.00|59=0|")
+    world.latch[:] = bytes(len(world.latch))
+    strategy.say(f"35=D|11=A2|1=ACC|55=IBM|{BUY}38=100|44=191.00|59=0|")
+    world.run(1 * SECOND)
+    assert only(strategy.take(), 11, 150, 39) == [("A1", "0", "0"), ("A2", "8", "8"), ("A1", "4", "4")]
+    assert venue.counts()["received"] == {"mass_status": 1, "new": 1, "cancel": 1}
