@@ -16,9 +16,8 @@ import trio
 from gateway import admin
 from gateway.control.begin import House
 from gateway.control.carrier import Carrier
-from gateway.control.core import Link, Place, SeatLine
 from gateway.control.inputs import LimitsWanted
-from gateway.control.line import RX_NAMES, TX_NAMES, End
+from gateway.control.line import RX_NAMES, TX_NAMES, End, Link, Place, SeatLine
 from gateway.decimals import to_text
 from gateway.errors import ConfigError
 from gateway.lane.lane import ConnView, OrderView

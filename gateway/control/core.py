@@ -9,7 +9,7 @@ through a door, where each is a stranger on a provisional connection until its f
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Literal
 
@@ -29,7 +29,7 @@ from gateway.control.inputs import (
     Say,
     Wish,
 )
-from gateway.control.line import BATCH_BYTES, BATCH_PARTS, End, Line, error_text
+from gateway.control.line import BATCH_BYTES, BATCH_PARTS, Line, Link, Place, SeatLine, error_text
 from gateway.control.logins import Verify
 from gateway.lane import commands
 from gateway.lane.commands import At, Batch, Part
@@ -49,7 +49,7 @@ from gateway.sessions.actions import (
     Tell,
     Told,
 )
-from gateway.sessions.order_api import NONCE_BYTES, ApiConfig, ApiServer, Granted
+from gateway.sessions.order_api import NONCE_BYTES, ApiServer, Granted
 
 LOGON_NS = 10 * SECOND  # a stranger's time to say who it is, the same as a session's for its Logon
 CANCEL_NS = 5 * SECOND  # for the cancels of a shutdown to be answered
@@ -68,7 +68,6 @@ PLAIN_FACTS = {
     lib.GW_FACT_TABLE_FULL: "table.full",
     lib.GW_FACT_SLOW: "strategy.slow",
     lib.GW_FACT_JOURNAL: "journal.failed",
-    lib.GW_FACT_LATCH: "latch.changed",
 }
 
 
@@ -80,47 +79,6 @@ class Stage(StrEnum):
     LEAVING = "leaving"  # the sessions log out
     STOPPING = "stopping"  # the lane writes its last record
     ENDED = "ended"
-
-
-@dataclass
-class Link(Line):
-    """A session with a venue."""
-
-    host: str = "127.0.0.1"
-    port: int = 0
-    retry_ns: int = SECOND
-    failures: int = field(init=False, default=0)
-    connect_at_ns: int = field(init=False, default=0)
-    """When to connect; NEVER while it is tried or stands."""
-    ready: bool = field(init=False, default=False)
-    settling: bool = field(init=False, default=False)
-    """True while each order in doubt is asked for by itself, because the venue has no mass status."""
-
-
-@dataclass
-class SeatLine(Line):
-    """A strategy's session; one of `comp_ids` (its, ours) and `api_strategy` says how it is known."""
-
-    comp_ids: tuple[str, str] | None = None
-    api_strategy: str = ""
-    binding: int = field(init=False, default=0)
-    """The provisional connection that is being bound to it, 0 = none."""
-
-    @property
-    def taken(self) -> bool:
-        """True while a socket is, or is being, bound to it: one login a strategy."""
-        return self.binding != 0 or self.rx != lib.GW_CLOSED
-
-
-@dataclass
-class Place(End):
-    """A provisional connection: free (no peer), or a stranger's. `api`: how the order API is spoken at its door, None = FIX."""
-
-    door: str
-    api: ApiConfig | None
-    peer: str = field(init=False, default="")
-    session: ApiServer | None = field(init=False, default=None)
-    deadline_ns: int = field(init=False, default=NEVER)
 
 
 class Core:
@@ -281,6 +239,8 @@ class Core:
 
     def _on_lane(self, bell: Bell, now_ns: int) -> None:
         self._note_facts("lane", bell.facts, bell)
+        if bell.facts & lib.GW_FACT_LATCH:  # also when the lane looks at the file for the first time
+            self._say("info", "latch.changed", lsn=bell.lsn)
         self._push(bell.lsn, now_ns, [commands.done(At(0, bell.epoch, bell.state_gen), bell.lsn, bell.facts)])
         if bell.facts & lib.GW_FACT_STOPPED:
             self._ended()

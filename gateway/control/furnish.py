@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from gateway.codecs import codec, fix
 from gateway.config import Config, FixDoor, FixSession, SoupSession
-from gateway.control.core import Core, Link, Place, SeatLine
+from gateway.control.core import Core
+from gateway.control.line import Link, Place, SeatLine
 from gateway.control.logins import Verify
 from gateway.control.tongue import FixTongue, LayoutTongue, Tongue
 from gateway.lane.plan import Doorway, Family, Plan, Seat, VenueLink

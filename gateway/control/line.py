@@ -14,6 +14,7 @@ from gateway.lane.events import Bell
 from gateway.lane.lane import ConnView
 from gateway.lane.native import lib
 from gateway.sessions.actions import (
+    NEVER,
     SECOND,
     Action,
     ApplyReport,
@@ -39,6 +40,7 @@ from gateway.sessions.actions import (
     Tell,
     Tx,
 )
+from gateway.sessions.order_api import ApiConfig, ApiServer
 
 RX = {Rx.CLOSED: lib.GW_CLOSED, Rx.ADMIN: lib.GW_ADMIN, Rx.FLOW: lib.GW_FLOW, Rx.RECOVER: lib.GW_RECOVER, Rx.HOLD: lib.GW_HOLD}
 TX = {Tx.CLOSED: lib.GW_CLOSED, Tx.ADMIN: lib.GW_ADMIN, Tx.CANCELS: lib.GW_CANCELS, Tx.OPEN: lib.GW_OPEN}
@@ -162,3 +164,44 @@ class Line(End):
             yield Silent(), 0
         if facts & lib.GW_FACT_CLOSED:
             yield Closed(error_text(bell.error)), 0
+
+
+@dataclass
+class Link(Line):
+    """A session with a venue."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    retry_ns: int = SECOND
+    failures: int = field(init=False, default=0)
+    connect_at_ns: int = field(init=False, default=0)
+    """When to connect; NEVER while it is tried or stands."""
+    ready: bool = field(init=False, default=False)
+    settling: bool = field(init=False, default=False)
+    """True while each order in doubt is asked for by itself, because the venue has no mass status."""
+
+
+@dataclass
+class SeatLine(Line):
+    """A strategy's session; one of `comp_ids` (its, ours) and `api_strategy` says how it is known."""
+
+    comp_ids: tuple[str, str] | None = None
+    api_strategy: str = ""
+    binding: int = field(init=False, default=0)
+    """The provisional connection that is being bound to it, 0 = none."""
+
+    @property
+    def taken(self) -> bool:
+        """True while a socket is, or is being, bound to it: one login a strategy."""
+        return self.binding != 0 or self.rx != lib.GW_CLOSED
+
+
+@dataclass
+class Place(End):
+    """A provisional connection: free (no peer), or a stranger's. `api`: how the order API is spoken at its door, None = FIX."""
+
+    door: str
+    api: ApiConfig | None
+    peer: str = field(init=False, default="")
+    session: ApiServer | None = field(init=False, default=None)
+    deadline_ns: int = field(init=False, default=NEVER)
