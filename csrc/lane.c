@@ -89,6 +89,7 @@ static int copy_tables(gw_lane *l, const gw_tables *t) {
   memcpy(l->venues, t->venues, (size_t)t->n_venues * 16);
   memcpy(l->cfg, t->conns, t->n_conns * sizeof *l->cfg);
   if (t->n_secrets) memcpy(l->secrets, t->secrets, t->n_secrets * sizeof *l->secrets);
+  memset(l->instrument_index, 0, ((size_t)l->instrument_mask + 1) * 4);
   for (uint32_t i = 1; i < t->n_instruments; i++) {
     if (l->instruments[i].n_ticks > GW_TICK_BANDS || l->instruments[i].default_venue >= t->n_venues) return GW_E_RANGE;
     uint32_t at = (uint32_t)symbol_hash(l->instruments[i].symbol) & l->instrument_mask;
@@ -104,14 +105,6 @@ static int copy_tables(gw_lane *l, const gw_tables *t) {
     const gw_conn_cfg *c = &l->cfg[i];
     if (c->strategy >= t->n_strategies || c->venue >= t->n_venues || c->family < GW_FAMILY_FIX || c->family > GW_FAMILY_API) return GW_E_RANGE;
     if (c->family == GW_FAMILY_FIX ? !c->dialect : !c->layout) return GW_E_RANGE;
-    gw_conn *x = &l->conns[i];
-    x->family = c->family;
-    x->role = c->role;
-    x->strategy = c->strategy;
-    x->venue = c->venue;
-    x->rx_next = x->tx_next = x->token_next = 1;
-    x->q_new[0] = x->q_new[1] = x->q_replace[0] = x->q_replace[1] = x->q_cancel[0] = x->q_cancel[1] = x->q_status[0] = x->q_status[1] = NONE32;
-    x->pace_tokens = (int64_t)c->burst * 1000000;
     if (c->role == GW_ROLE_VENUE) l->venue_conn[c->venue] = (uint16_t)i;
     if (c->family == GW_FAMILY_FIX && c->role != GW_ROLE_DOOR &&
         gw_fix_head_init(&l->heads[i], (const uint8_t *)"FIX.4.4", 7, (const uint8_t *)c->sender, strnlen(c->sender, sizeof c->sender), (const uint8_t *)c->target,
@@ -123,12 +116,39 @@ static int copy_tables(gw_lane *l, const gw_tables *t) {
     if (c->layout && c->n_values) memcpy(l->value_store + i * GW_SESSION_VALUES, c->values, c->n_values * sizeof(gw_value));
   }
   if (t->limits) {
+    uint32_t spare = l->limits_at ^ 1u;
     if (t->limits_len > l->limits_len) return GW_E_RANGE;
-    memcpy(l->limits[0], t->limits, t->limits_len);
-    if (!gw_risk_swap_limits(l->risk, l->limits[0], t->limits_len)) return GW_E_RANGE;
+    memcpy(l->limits[spare], t->limits, t->limits_len);
+    if (!gw_risk_swap_limits(l->risk, l->limits[spare], t->limits_len)) return GW_E_RANGE;
+    l->limits_at = spare;
   }
   return 0;
 }
+/* What the connections are, from their configuration; once, before anything happened on them. */
+static void first_conns(gw_lane *l) {
+  for (uint32_t i = 1; i < l->n_conns; i++) {
+    const gw_conn_cfg *c = &l->cfg[i];
+    gw_conn *x = &l->conns[i];
+    x->family = c->family;
+    x->role = c->role;
+    x->strategy = c->strategy;
+    x->venue = c->venue;
+    x->rx_next = x->tx_next = x->token_next = 1;
+    x->q_new[0] = x->q_new[1] = x->q_replace[0] = x->q_replace[1] = x->q_cancel[0] = x->q_cancel[1] = x->q_status[0] = x->q_status[1] = NONE32;
+    x->pace_tokens = (int64_t)c->burst * 1000000;
+  }
+}
+/* Do these tables give the same names the same numbers? What has happened is written in the numbers. */
+static int same_numbers(const gw_lane *l, const gw_tables *t) {
+  if (t->n_instruments != l->n_instruments || t->n_accounts != l->n_accounts || t->n_strategies != l->n_strategies || t->n_venues != l->n_venues || t->n_conns != l->n_conns) return 0;
+  for (uint32_t i = 1; i < l->n_instruments; i++)
+    if (memcmp(t->instruments[i].symbol, l->instruments[i].symbol, 16) || t->instruments[i].px_exp != l->instruments[i].px_exp || t->instruments[i].qty_exp != l->instruments[i].qty_exp) return 0;
+  for (uint32_t i = 1; i < l->n_conns; i++)
+    if (t->conns[i].family != l->cfg[i].family || t->conns[i].role != l->cfg[i].role || t->conns[i].strategy != l->cfg[i].strategy || t->conns[i].venue != l->cfg[i].venue) return 0;
+  for (uint32_t i = 1; i < l->n_strategies; i++) if (memcmp(t->strategies[i].name, l->strategies[i].name, 16)) return 0;
+  return memcmp(t->accounts, l->accounts, l->n_accounts * sizeof *l->accounts) == 0 && memcmp(t->venues, l->venues, (size_t)l->n_venues * 16) == 0;
+}
+int gw_lane_tables(gw_lane *l, const gw_tables *t) { return same_numbers(l, t) ? copy_tables(l, t) : GW_E_RANGE; }
 void gw_lane_rim(gw_lane *l, gw_ring *ring, uint8_t *latch, size_t latch_len, const gw_rim *rim) {
   l->ring = ring;
   l->rim = rim;
@@ -150,7 +170,9 @@ int gw_lane_init(void *mem, size_t size, const gw_sizes *z, const gw_tables *tab
   l->core->kills[0].dropped = 1;
   for (uint32_t i = 1; i < GW_LATCH_WORDS; i++) l->core->kills[i].scope = NONE8;
   gw_lane_rim(l, ring, latch, latch_len, rim);
-  return copy_tables(l, tables);
+  int rc = copy_tables(l, tables);
+  if (rc == 0) first_conns(l);
+  return rc;
 }
 
 /* Records ----------------------------------------------------------------------------------------------------------------- */
@@ -287,7 +309,7 @@ static int decide_start(gw_lane *l, const uint8_t *config, uint32_t n, gw_pen *p
   gw_rec_start *r = gw_pen_begin(l, pen, GW_REC_START, 0, (uint32_t)sizeof *r + n);
   if (!r) return 0;
   memset((uint8_t *)r + sizeof(gw_rec), 0, sizeof *r - sizeof(gw_rec));
-  r->epoch = 1;
+  r->epoch = l->core->started ? l->core->epoch : 1;   /* a later life with another configuration begins with a START of its own */
   r->config_len = n;
   memcpy((uint8_t *)r + sizeof *r, config, n);
   gw_pen_end(l, pen, r, (uint32_t)sizeof *r + n);

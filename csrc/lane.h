@@ -249,6 +249,9 @@ const char *gw_build_id(void);
 size_t gw_lane_size(const gw_sizes *sizes);
 /* Lay a lane out in `mem` (zeroed, 64-byte aligned). 0, or a negative fault: GW_RANGE when a size or a table index is out of bounds. */
 int gw_lane_init(void *mem, size_t size, const gw_sizes *sizes, const gw_tables *tables, gw_ring *ring, uint8_t *latch, size_t latch_len, const gw_rim *rim);
+/* Other tables with the same names at the same numbers: what a START record behind the first one says, before it is written or applied. */
+/* 0, or GW_E_RANGE and nothing has changed where a number would mean something else. */
+int gw_lane_tables(gw_lane *lane, const gw_tables *tables);
 /* Change what a lane calls: its rim, and where it writes (restart and replay begin on other ones). */
 void gw_lane_rim(gw_lane *lane, gw_ring *ring, uint8_t *latch, size_t latch_len, const gw_rim *rim);
 /* The first record: who runs with what. `config` is the effective configuration as bytes. 0 or a fault. */

@@ -152,6 +152,12 @@ class Lane:
         if (rc := lib.gw_start(self.pointer, config, len(config))) < 0:
             raise LaneFault(f"the journal does not take its first record of {len(config)} bytes: {fault_name(rc)}")
 
+    def retable(self, tables: Tables) -> None:
+        """Other tables with the same names at the same numbers, before the START record that says so. Raises: LaneFault."""
+        if (rc := lib.gw_lane_tables(self.pointer, tables.tables)) < 0:
+            raise LaneFault(f"these tables give other numbers to names than the journal's: {fault_name(rc)}")
+        self.tables = tables
+
     def apply(self, record: memoryview | bytes) -> None:
         """Take one record of the journal into the state (restart). Raises: LaneFault."""
         if (rc := lib.gw_apply(self.pointer, ffi.from_buffer(record))) < 0:

@@ -7,7 +7,7 @@ from typing import Any
 from gateway.config import Config
 from gateway.instruments import Instruments
 from gateway.journal.record import Kind
-from gateway.lane.effective import Effective, layout_texts
+from gateway.lane.effective import Effective, from_bytes, layout_texts
 from gateway.lane.lane import Lane, fault_name
 from gateway.lane.native import ffi, lib
 from gateway.lane.plan import plan
@@ -87,6 +87,12 @@ class Replay:
     def _at(self, index: int) -> Any:
         return self._memory + int(self._offsets[index])
 
+    def _next_life(self, index: int) -> None:
+        """A later START: what the lane ran with from there on. Raises: LaneFault if its numbers mean other things."""
+        record = bytes(ffi.buffer(self._at(index), int(ffi.cast("const gw_rec *", self._at(index)).len)))
+        then = from_bytes(start_payload(record))
+        self.lane.retable(Tables(then.config, plan(then.config, then.instruments), then.instruments, then.starred()))
+
     def verify(self) -> Difference | None:
         """Decide every record again and compare; None if all are the same."""
         diff = ffi.new("gw_diff *")
@@ -94,6 +100,8 @@ class Replay:
         for index in range(self.count):
             record = self._at(index)
             head = ffi.cast("const gw_rec *", record)
+            if index and head.kind == Kind.START:
+                self._next_life(index)
             rc = lib.gw_verify(self.lane.pointer, record, scratch, SCRATCH_BYTES, diff)
             if rc == 0:
                 continue
@@ -107,6 +115,8 @@ class Replay:
     def apply(self) -> int:
         """Take every record without deciding anything (a restart); the state's hash."""
         for index in range(self.count):
+            if index and ffi.cast("const gw_rec *", self._at(index)).kind == Kind.START:
+                self._next_life(index)
             if (rc := lib.gw_apply(self.lane.pointer, self._at(index))) < 0:
                 raise ValueError(f"record {index + 1} cannot be applied: {fault_name(rc)}")
         return self.lane.state_hash()
