@@ -8,7 +8,7 @@ import binascii
 import mmap
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from gateway.lane.driver import ThreadDriver
 from gateway.lane.native import ffi
 from gateway.lane.plan import Plan, plan
 from gateway.lane.records import session_values
-from gateway.lane.replay import build_id, start_payload
+from gateway.lane.replay import build_id, restart_survived, start_payload
 from gateway.lane.tables import Tables
 from gateway.seams import Clock, Rng
 from risk import latch
@@ -84,18 +84,21 @@ def begin(config: Config, instruments: Instruments, environ: Mapping[str, str], 
         mapped = _map_latch(latch_path)
         lane = ThreadDriver(tables, ffi.from_buffer("uint8_t[]", mapped, require_writable=True), len(mapped), str(latch_path))
         lane.old = _old(state_dir)
-        epoch, remembered = _apply(lane, found, config, numbers)
-        journal = Journal.begin(found, state_dir, _journal_config(config), rng, epoch=epoch + 1, build_id=build_id().encode())
+        past = _apply(lane, found, config, numbers, secrets)
+        journal = Journal.begin(found, state_dir, _journal_config(config), rng, epoch=past.epoch + 1, build_id=build_id().encode())
         lane.journal_to(journal.ring_address, journal.journal_address)
-        if found.next_lsn == 1:
-            lane.start(effective.to_bytes(config, instruments, secrets, build_id()))
-        else:
+        effects = effective.to_bytes(config, instruments, secrets, build_id())
+        if past.effects != effects:
+            lane.retable(tables)
+            lane.start(effects)
+        if found.next_lsn > 1:
             lane.restarted(found.ring_survived)
     except BaseException:
         os.close(lock)
         raise
-    core = furnish(config, numbers, rng, verifier(keys), remembered)
-    begun = Begun(epoch + 1, tuple(lane.view(conn) for conn in range(1, numbers.conn_count)))
+    core = furnish(config, numbers, rng, verifier(keys), past.values)
+    losses = past.losses + (not found.ring_survived)
+    begun = Begun(past.epoch + 1, losses + 1, tuple(lane.view(conn) for conn in range(1, numbers.conn_count)))
     return House(config, instruments, numbers, lock, mapped, latch_path, lane, journal, core, begun, found.next_lsn, found.next_lsn > 1)
 
 
@@ -140,18 +143,28 @@ def _old(state_dir: Path) -> Any:
     return read
 
 
-def _apply(lane: ThreadDriver, found: Found, config: Config, numbers: Plan) -> tuple[int, dict[int, dict[str, str]]]:
-    """Apply the whole journal. Answers the epoch of the last life, and the session values that were journaled, by connection.
+@dataclass
+class _Past:
+    """What the journal says of earlier lives: their number, what the last one ran with, how many began with a lost tail, and the session values."""
+
+    epoch: int = 0
+    effects: bytes = b""
+    losses: int = 0
+    values: dict[int, dict[str, str]] = field(default_factory=dict)
+
+
+def _apply(lane: ThreadDriver, found: Found, config: Config, numbers: Plan, secrets: Mapping[str, str]) -> _Past:
+    """Apply the whole journal, each life with the tables of its own START.
 
     Raises: ConfigError for a journal that means other things by its numbers.
     """
-    epoch = 0
-    remembered: dict[int, dict[str, str]] = {}
+    past = _Past()
     for raw in found.raw():
         kind = raw[8]
         if kind == Kind.START:
-            epoch = 1
-            then = effective.from_bytes(start_payload(bytes(raw)))
+            past.epoch = max(past.epoch, 1)
+            past.effects = start_payload(bytes(raw))
+            then = effective.from_bytes(past.effects)
             different = _other_numbers(then.config, plan(then.config, then.instruments), config, numbers)
             if different:
                 raise ConfigError(
@@ -160,13 +173,15 @@ def _apply(lane: ThreadDriver, found: Found, config: Config, numbers: Plan) -> t
                         "numbers; give it those again, or another state_dir"
                     ]
                 )
+            lane.retable(Tables(then.config, plan(then.config, then.instruments), then.instruments, {**then.starred(), **secrets}))
         elif kind == Kind.RESTART:
-            epoch += 1
+            past.epoch += 1
+            past.losses += not restart_survived(bytes(raw))
         elif kind == Kind.COMMAND:
             for conn, values in session_values(bytes(raw)):
-                remembered.setdefault(conn, {}).update(values)
+                past.values.setdefault(conn, {}).update(values)
         lane.apply(raw)
-    return epoch, remembered
+    return past
 
 
 def _other_numbers(config: Config, numbers: Plan, config_now: Config, now: Plan) -> list[str]:

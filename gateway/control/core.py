@@ -91,6 +91,7 @@ class Core:
         self.places = {place.conn: place for place in places}
         self.stage = Stage.RUNNING
         self.epoch = 0
+        self.loss_epoch = 0
         self._rng = rng
         self._verify = verify
         self._cancel_on_shutdown = cancel_on_shutdown
@@ -329,7 +330,7 @@ class Core:
             return "unknown strategy or wrong key"
         if seat.taken:
             return "this strategy is logged on already"
-        return Granted(seat.api_strategy, seat.stream_len + 1, seat.last_id, self.epoch)
+        return Granted(seat.api_strategy, seat.stream_len + 1, seat.last_id, self.loss_epoch)
 
     def _free(self, place: Place) -> None:
         place.peer, place.session, place.deadline_ns = "", None, NEVER
@@ -338,6 +339,7 @@ class Core:
 
     def _on_begun(self, event: Begun) -> None:
         self.epoch = event.epoch
+        self.loss_epoch = event.loss_epoch
         for view in event.connections:
             if place := self.places.get(view.conn):
                 place.at = view.at

@@ -17,6 +17,8 @@ class Begun:
     """The lane stands, restored from its journal or new: the epoch of this process, and each connection as it is, by its number."""
 
     epoch: int
+    loss_epoch: int
+    """Rises only where the end of the journal was lost: what a strategy sent and heard nothing of is then in doubt."""
     connections: tuple[ConnView, ...]
 
 

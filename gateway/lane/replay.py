@@ -42,6 +42,11 @@ def start_payload(record: bytes) -> bytes:
     return record[START_HEAD : START_HEAD + length]
 
 
+def restart_survived(record: bytes) -> bool:
+    """Whether a RESTART record says that nothing was missing."""
+    return bool(ffi.cast("const gw_rec_restart *", ffi.from_buffer(record)).survived)
+
+
 def build_id() -> str:
     """Which code decides here."""
     return str(ffi.string(lib.gw_build_id()).decode())

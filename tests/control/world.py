@@ -112,7 +112,7 @@ class World:
         self.ended = False
         self.lines: dict[int, Connection] = {}
         self.clients: dict[int, Client] = {}
-        self.give(Begun(1, tuple(self.lane.view(conn) for conn in range(1, self.plan.conn_count))))
+        self.give(Begun(1, 1, tuple(self.lane.view(conn) for conn in range(1, self.plan.conn_count))))
 
     # ------------------------------------------------------------------------------------------------------ the carrying
 
