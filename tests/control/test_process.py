@@ -14,9 +14,12 @@ import trio
 
 from gateway import admin
 from gateway.journal.journal import ring_path
+from gateway.journal.reader import JournalReader
+from gateway.journal.record import Kind
 from gateway.seams import SystemClock
 from gateway.sessions.fix_wire import utc_timestamp
 from gateway.tools.ask import ask
+from gateway.tools.replay import replay
 from simulators.host import Host
 from simulators.venue import Venue
 from tests.simulators.stand import fix_venue
@@ -161,6 +164,31 @@ async def test_orders_over_sockets_a_limit_set_by_an_operator_and_a_restart(tmp_
                 with trio.fail_after(BOUND_S):
                     assert await process.wait() == 0
         assert venue.counts()["executions"] == 1, venue.counts()
+    finally:
+        ring_path(tmp_path / "state").unlink(missing_ok=True)
+
+
+async def test_a_life_with_another_configuration_is_replayed_with_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "process.toml"
+    venue = fix_venue(quote_qty=1_000)
+    order = "35=D|11={}|1=ACC|55=IBM|54=1|60=20251120-12:00:00|40=2|38={}|44=191.35|59=0|"
+    try:
+        async with venue_on_loopback(venue) as port:
+            text = CONFIG.format(port=port, instruments=INSTRUMENTS)
+            for life, (limit, said) in enumerate([("10_000", "2"), ("99", "8")]):
+                file.write_text(text.replace("order_qty = 10_000", f"order_qty = {limit}"))
+                async with gateway(file) as process:
+                    client = await strategy(tmp_path)
+                    await client.say(order.format(f"A{life}", 100))
+                    reports = [await client.hear() for _ in range(2 - life)]
+                    assert reports[-1][39] == said
+                    await client.stream.aclose()
+                    process.send_signal(signal.SIGTERM)
+                    with trio.fail_after(BOUND_S):
+                        assert await process.wait() == 0
+        assert replay(tmp_path / "state")[0] == 0, replay(tmp_path / "state")[1]
+        starts = [head.lsn for head, _ in JournalReader(tmp_path / "state").records() if head.kind == Kind.START]
+        assert starts[0] == 1 and len(starts) == 2, "a life with another configuration says so"
     finally:
         ring_path(tmp_path / "state").unlink(missing_ok=True)
 
