@@ -135,6 +135,7 @@ struct gw_lane {
   gw_ring *ring;
   gw_latch_file *latch;                  /* NULL: unreadable, everything is dropped */
   uint64_t latch_salt;
+  gw_latch_head latch_head;              /* as it was found whole */
   uint64_t latch_words[GW_LATCH_WORDS];  /* core->kills[].word side by side, to compare with the file's in one go */
   const gw_rim *rim;
   gw_core *core;

@@ -152,8 +152,12 @@ int gw_lane_tables(gw_lane *l, const gw_tables *t) { return same_numbers(l, t) ?
 void gw_lane_rim(gw_lane *l, gw_ring *ring, uint8_t *latch, size_t latch_len, const gw_rim *rim) {
   l->ring = ring;
   l->rim = rim;
+  gw_lane_latch(l, latch, latch_len);
+}
+void gw_lane_latch(gw_lane *l, uint8_t *latch, size_t latch_len) {
   l->latch = (gw_latch_file *)(void *)latch;
   if (!gw_latch_open(latch, latch_len, &l->latch_salt)) l->latch = NULL;
+  if (l->latch) l->latch_head = l->latch->head;
 }
 int gw_lane_init(void *mem, size_t size, const gw_sizes *z, const gw_tables *tables, gw_ring *ring, uint8_t *latch, size_t latch_len, const gw_rim *rim) {
   if (!sizes_ok(z) || size < lay_out(NULL, NULL, z)) return GW_E_RANGE;
@@ -434,21 +438,23 @@ int gw_restart(gw_lane *l, int survived) {
 /* The latch's words, each change an input. */
 static int look_at_latch(gw_lane *l, int at_gate) {
   int n = 0;
-  if (l->latch && l->latch->head.salt == l->latch_salt && memcmp(l->latch->words, l->latch_words, sizeof l->latch_words) == 0) return 0;
+  /* Whose head is no longer what it was is no latch any more; it may become one again, the same or another. */
+  const gw_latch_file *f = l->latch && memcmp(&l->latch->head, &l->latch_head, sizeof l->latch_head) == 0 ? l->latch : NULL;
+  if (f && memcmp(f->words, l->latch_words, sizeof l->latch_words) == 0) return 0;
   for (uint32_t slot = 0; slot < GW_LATCH_WORDS; slot++) {
-    uint64_t word = gw_latch_load(l->latch, l->latch_salt, slot);
+    uint64_t word = gw_latch_load(f, l->latch_salt, slot);
     if (word == l->core->kills[slot].word) continue;
     gw_latch_id id;
     gw_pen pen = live_pen();
     uint8_t scope = GW_SCOPE_FIRM;
     uint32_t entity = 0;
-    if (gw_latch_identity(l->latch, l->latch_salt, slot, &id)) { if (slot != GW_LATCH_FIRM) { scope = id.kind; entity = gw_entity(l, id.kind, id.name, id.name_len); if (entity == NONE32) scope = NONE8; } }
+    if (gw_latch_identity(f, l->latch_salt, slot, &id)) { if (slot != GW_LATCH_FIRM) { scope = id.kind; entity = gw_entity(l, id.kind, id.name, id.name_len); if (entity == NONE32) scope = NONE8; } }
     else if (word == 0) { scope = NONE8; memset(&id, 0, sizeof id); }
     else memset(&id, 0, sizeof id);   /* whom it means cannot be read: the firm */
     gw_rec_latch in = { .slot = slot, .at_gate = (uint8_t)at_gate, .scope = scope, .dropped = (uint8_t)gw_latch_dropped(word, l->latch_salt, slot), .entity = scope == NONE8 ? 0 : entity, .word = word };
     memcpy(in.name, id.name, sizeof in.name);
     if (!LIVE(decide_latch(l, &in, &pen))) return n;
-    if (l->latch) gw_latch_saw(&l->latch->seen, slot, word, l->core->now);
+    if (f) gw_latch_saw(&l->latch->seen, slot, word, l->core->now);
     n++;
   }
   return n;

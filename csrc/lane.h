@@ -254,6 +254,8 @@ int gw_lane_init(void *mem, size_t size, const gw_sizes *sizes, const gw_tables 
 int gw_lane_tables(gw_lane *lane, const gw_tables *tables);
 /* Change what a lane calls: its rim, and where it writes (restart and replay begin on other ones). */
 void gw_lane_rim(gw_lane *lane, gw_ring *ring, uint8_t *latch, size_t latch_len, const gw_rim *rim);
+/* Another latch from now on: the mapped file, which stays the caller's; NULL, or bytes that are no latch: the firm is dropped. */
+void gw_lane_latch(gw_lane *lane, uint8_t *latch, size_t latch_len);
 /* The first record: who runs with what. `config` is the effective configuration as bytes. 0 or a fault. */
 int gw_start(gw_lane *lane, const uint8_t *config, uint32_t n);
 /* One step: commands, latch, inputs, timers, what waits, flush, events. Returns the work done (0 = idle). */

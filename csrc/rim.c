@@ -1,5 +1,6 @@
 /* rim.c: every syscall of the lane: sockets, clock, waiting, and its thread. */
 #include "rim.h"
+#include "latch.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
@@ -7,16 +8,19 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { LOW_WATER = 16384, BELL = 0x10000, LATCH = 0x10001, LONGEST_SLEEP_MS = 50 };
+enum { LOW_WATER = 16384, LATCH_LOOK_NS = 20000000, BELL = 0x10000, LATCH = 0x10001, LONGEST_SLEEP_MS = 50 };
 
 static int64_t monotonic(void) {
   struct timespec t;
@@ -92,6 +96,50 @@ static void watch(void *ctx, uint32_t conn, int rd, int wr) {
   if (events == 0) epoll_ctl(k->epoll_fd, EPOLL_CTL_DEL, k->fds[conn], &e);
   else if (epoll_ctl(k->epoll_fd, EPOLL_CTL_MOD, k->fds[conn], &e) < 0) epoll_ctl(k->epoll_fd, EPOLL_CTL_ADD, k->fds[conn], &e);
 }
+
+/* The latch file. Anyone may cut it short while it is mapped, and the next load of the lane is then a SIGBUS: the handler puts a page of
+ * zeros there, which reads as a dropped firm, and the step goes on. One lane has one latch; a second one's SIGBUS stays deadly. */
+static void *volatile latch_page;
+static struct sigaction bus_before;
+static void on_bus(int number, siginfo_t *info, void *context) {
+  (void)context;
+  uintptr_t at = (uintptr_t)info->si_addr, page = (uintptr_t)latch_page;
+  if (page && at >= page && at < page + GW_LATCH_BYTES &&
+      mmap(latch_page, GW_LATCH_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED) return;
+  sigaction(number, &bus_before, NULL);   /* not ours: it happens again, as if we were not there */
+}
+static void watch_bus(void) {
+  static int done;
+  if (done) return;
+  struct sigaction ours = { .sa_sigaction = on_bus, .sa_flags = SA_SIGINFO | SA_NODEFER };
+  done = sigaction(SIGBUS, &ours, &bus_before) == 0;
+}
+static void forget_latch(gw_krim *k) {
+  if (!k->latch) return;
+  if (latch_page == k->latch) latch_page = NULL;
+  munmap(k->latch, GW_LATCH_BYTES);
+  k->latch = NULL;
+}
+/* The lane has the file that stands at the path now: the one it knows, another one, or none. */
+static void look_at_path(gw_krim *k) {
+  struct stat at;
+  k->latch_look_ns = monotonic();
+  int there = stat(k->latch_path, &at) == 0 && at.st_size == GW_LATCH_BYTES;
+  if (there && k->latch && (uint64_t)at.st_dev == k->latch_dev && (uint64_t)at.st_ino == k->latch_ino) return;
+  gw_lane_latch(k->lane, NULL, 0);
+  forget_latch(k);
+  int fd = there ? open(k->latch_path, O_RDWR | O_CLOEXEC) : -1;
+  if (fd < 0) return;
+  void *map = fstat(fd, &at) == 0 && at.st_size == GW_LATCH_BYTES ? mmap(NULL, GW_LATCH_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+  close(fd);
+  if (map == MAP_FAILED) return;
+  k->latch = latch_page = map;
+  k->latch_dev = (uint64_t)at.st_dev;
+  k->latch_ino = (uint64_t)at.st_ino;
+  if (inotify_add_watch(k->latch_fd, k->latch_path, IN_ATTRIB | IN_MODIFY | IN_MOVE_SELF | IN_DELETE_SELF) < 0) k->latch_look_ns = 0;   /* looked for by itself, a little later */
+  gw_lane_latch(k->lane, map, GW_LATCH_BYTES);
+  gw_lane_mapped(k->lane, (uint64_t)getpid());
+}
 static int gather(gw_krim *k, uint16_t *conns, int max, int timeout_ms) {
   struct epoll_event e[64];
   int n = epoll_wait(k->epoll_fd, e, max < 32 ? max : 32, timeout_ms), out = 0;
@@ -100,6 +148,7 @@ static int gather(gw_krim *k, uint16_t *conns, int max, int timeout_ms) {
     if (id >= BELL) {   /* only a wake-up: drained, and looked for by the step */
       uint8_t drop[4096];
       while (read(id == BELL ? k->bell_fd : k->latch_fd, drop, sizeof drop) > 0 && id == LATCH) {}
+      if (id == LATCH) look_at_path(k);
       continue;
     }
     if (e[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) conns[out++] = (uint16_t)id;
@@ -160,6 +209,9 @@ int gw_krim_open(gw_krim *k, gw_lane *lane, gw_journal *journal, const char *lat
   k->lane = lane;
   k->journal = journal;
   k->ticket = -1;
+  k->latch_path = latch_path;
+  k->latch = NULL;
+  k->latch_look_ns = 0;
   k->stop = k->sleeping = k->running = k->woken = 0;
   for (uint32_t i = 0; i < GW_CONNS_MAX; i++) k->fds[i] = -1;
   k->rim = (gw_rim){ .ctx = k, .now = now, .recv = recv_, .send = send_, .budget = budget, .unread = unread, .attach = attach, .move = move, .close = close_, .watch = watch, .ready = ready,
@@ -170,10 +222,12 @@ int gw_krim_open(gw_krim *k, gw_lane *lane, gw_journal *journal, const char *lat
   k->latch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
   if (k->epoll_fd < 0 || k->wake_fd < 0 || k->bell_fd < 0 || k->latch_fd < 0) { int e = errno; gw_krim_shut(k); return -e; }
   epoll(k, EPOLL_CTL_ADD, k->bell_fd, EPOLLIN, BELL);
-  if (latch_path && inotify_add_watch(k->latch_fd, latch_path, IN_ATTRIB | IN_MODIFY | IN_MOVE_SELF | IN_DELETE_SELF) >= 0) epoll(k, EPOLL_CTL_ADD, k->latch_fd, EPOLLIN, LATCH);
+  if (latch_path) { epoll(k, EPOLL_CTL_ADD, k->latch_fd, EPOLLIN, LATCH); watch_bus(); }
   return 0;
 }
 void gw_krim_shut(gw_krim *k) {
+  if (k->latch) gw_lane_latch(k->lane, NULL, 0);
+  forget_latch(k);
   for (uint32_t i = 0; i < GW_CONNS_MAX; i++) if (k->fds[i] >= 0) { close(k->fds[i]); k->fds[i] = -1; }
   int32_t *all[] = { &k->epoll_fd, &k->wake_fd, &k->bell_fd, &k->latch_fd };
   for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) if (*all[i] >= 0) { close(*all[i]); *all[i] = -1; }
@@ -184,9 +238,10 @@ void gw_krim_bell(gw_krim *k) {
   if (__atomic_load_n(&k->sleeping, __ATOMIC_ACQUIRE) && write(k->bell_fd, &one, sizeof one) < 0) return;
 }
 int gw_run(gw_krim *k) {
-  gw_lane_mapped(k->lane, (uint64_t)getpid());
+  if (k->latch_path) look_at_path(k); else gw_lane_mapped(k->lane, (uint64_t)getpid());
   int64_t quiet_since = monotonic();
   while (!__atomic_load_n(&k->stop, __ATOMIC_ACQUIRE)) {
+    if (k->latch_path && !k->latch && monotonic() - k->latch_look_ns > LATCH_LOOK_NS) look_at_path(k);
     int work = gw_step(k->lane);
     if (k->journal && gw_ring_bell(k->journal->writer->ring, gw_lane_urgent(k->lane))) gw_journal_ring_bell(k->journal);
     if (work) { quiet_since = monotonic(); continue; }

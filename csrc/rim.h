@@ -18,6 +18,10 @@ typedef struct gw_krim {
   int32_t core;               /* -1: any */
   uint32_t stop, sleeping, running;
   uint32_t woken, pad_;
+  const char *latch_path;     /* the caller's; NULL: the lane has the latch that it was given */
+  void *latch;                /* as mapped; NULL: there is no whole file at the path, and the firm is dropped */
+  uint64_t latch_dev, latch_ino;
+  int64_t latch_look_ns;      /* when it was last looked for */
   uint64_t thread, wakeups;
   uint64_t fetched_lsn;       /* the block at `block`: from this lsn on */
   int64_t fetched_len;
@@ -27,7 +31,9 @@ typedef struct gw_krim {
   int32_t fds[GW_CONNS_MAX];
 } gw_krim;
 
-/* Fill the rim and open its descriptors. wake_fd is made here and is the caller's to wait on. 0, or -errno. */
+/* Fill the rim and open its descriptors. wake_fd is made here and is the caller's to wait on. 0, or -errno.
+ * The latch file at latch_path (which stays the caller's) is mapped when the lane's thread begins, and whatever happens to it then is
+ * followed: another file put in its place is taken; one that is gone or has another size is no latch, which drops the firm. */
 int gw_krim_open(gw_krim *k, gw_lane *lane, gw_journal *journal, const char *latch_path);
 void gw_krim_shut(gw_krim *k);
 /* Start the lane's thread: spin for spin_ns after work, then block. 0 or -errno. */

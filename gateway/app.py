@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +27,7 @@ from gateway.control.admin_server import AdminServer
 from gateway.control.begin import House, begin
 from gateway.control.carrier import Carrier
 from gateway.control.core import Stage
+from gateway.control.gate import gate
 from gateway.control.inputs import DrainWanted
 from gateway.control.log import Log
 from gateway.errors import ConfigError
@@ -76,10 +78,10 @@ async def serve(house: House, net: Net, clock: Clock, log: Log, ready: Ready) ->
     listeners = [(door, await doors.listen(door, net)) for door in house.plan.doors]
     async with trio.open_nursery() as outer:
         async with trio.open_nursery() as inner:
-            carrier = Carrier(house.core, house.lane, clock, log, lambda wish: inner.start_soon(links.connect, wish, net, carrier))
+            looks = {"gate": partial(gate, house.latch_path), "journal.failed": partial(_journal_failure, house)}
+            carrier = Carrier(house.core, house.lane, clock, log, lambda wish: inner.start_soon(links.connect, wish, net, carrier), looks)
             addresses = {door.name: f"{door.config.host}:{listener.port}" for door, listener in listeners}
             admin = AdminServer(house, carrier, clock, addresses)
-            house.lane.mapped(os.getpid())
             spin_us, core = house.config.lane.spin_us, house.config.lane.core
             house.lane.begin(BUSY if spin_us == float("inf") else round(spin_us * 1000), core)
             carrier.give(house.begun)
@@ -95,6 +97,10 @@ async def serve(house: House, net: Net, clock: Clock, log: Log, ready: Ready) ->
             inner.cancel_scope.cancel()
         await carrier.ended.wait()
         outer.cancel_scope.cancel()
+
+
+def _journal_failure(house: House) -> str:
+    return f"{house.journal.failure}; new orders are DENIED, cancels leave. Cancel what is open, end the gateway, mend the disk, start again"
 
 
 async def _durable(house: House) -> None:

@@ -101,15 +101,15 @@ def running(pid: int) -> bool:
     return process_state(pid) not in ("", "Z", "X")
 
 
-def wait_for_lane(mapped: Latch, slots: list[int], wait_ns: int) -> bool:
-    """True once the lane has acted on the words as they are. Ends early if no gateway is there to do so."""
+def wait_for_lane(mapped: Latch, slots: list[int], wait_ns: int, new_file: bool = False) -> bool:
+    """True once the lane has acted on the words as they are. Ends early if no gateway is there to do so; of a `new_file` nobody knows."""
     begin_ns = time.monotonic_ns()
     while True:
         # The words are new, so whoever has seen them is alive, also where its pid is of another namespace.
         if all(mapped.seen(slot) == mapped.word(slot) for slot in slots):
             return True
         waited_ns = time.monotonic_ns() - begin_ns
-        if waited_ns >= wait_ns or (waited_ns >= GRACE_NS and not running(mapped.lane_pid())):
+        if waited_ns >= wait_ns or (waited_ns >= GRACE_NS and not new_file and not running(mapped.lane_pid())):
             return False
         try:
             sleep_ns(1_000_000 if waited_ns < GRACE_NS else 5_000_000)
@@ -131,16 +131,18 @@ def say_unconfirmed(mapped: Latch, wait: str, verb: str) -> str:
 # --- commands ----------------------------------------------------------------------------------------------------------------
 
 
-def open_for_engage(config: Config, by: str, reason: str, notes: list[str]) -> Latch:
-    """The latch file, made with the firm dropped where it is missing or damaged: both count as dropped, and stay so."""
-    path = config.latch
+def open_for_engage(config: Config, by: str, reason: str, notes: list[str]) -> tuple[Latch, bool]:
+    """The latch file, and whether it was made, with the firm dropped, because it was missing or damaged: both count as dropped, and stay so."""
+    path, made = config.latch, False
     for _ in range(3):
         try:
-            return Latch(path, writable=True)
+            return Latch(path, writable=True), made
         except latch.LatchMissing:
+            made = True
             if latch.create(path, new_salt(), time.time_ns(), True, by, f"latch file was missing; {reason}"):
                 notes.append("The latch file was missing, which counts as dropped: it was made anew with the FIRM dropped.")
         except latch.LatchDamaged as error:
+            made = True
             aside = path.with_name(f"latch.damaged.{time.time_ns()}")
             try:
                 os.link(path, aside)
@@ -148,7 +150,6 @@ def open_for_engage(config: Config, by: str, reason: str, notes: list[str]) -> L
                 pass  # evidence is nice to have; dropping the gate is not optional
             latch.create(path, new_salt(), time.time_ns(), True, by, f"latch file was damaged; {reason}", replace=True)
             notes.append(f"The latch file was damaged ({error}), which counts as dropped: it was made anew with the FIRM dropped, the old one is {aside.name}.")
-            notes.append("A running gateway holds the damaged file, as dropped; it takes the new one when it is restarted.")
     raise OSError(f"{path}: comes and goes")
 
 
@@ -168,7 +169,7 @@ def engage(args: argparse.Namespace) -> int:
     try:
         wait_ns = latch.LOCK_SHORT_NS if firm_only or have_slots else latch.LOCK_NS
         lock = latch.take_lock(config.latch, wait_ns, time.monotonic_ns, sleep_ns)
-        mapped = open_for_engage(config, by, reason, notes)
+        mapped, made = open_for_engage(config, by, reason, notes)
     except OSError as error:
         raise Stop(NOT_SET, _not_set(config, error)) from None
     with mapped:
@@ -181,7 +182,7 @@ def engage(args: argparse.Namespace) -> int:
         if lock is not None:
             os.close(lock)
         begin_ns = time.monotonic_ns()
-        confirmed = wait_for_lane(mapped, slots, args.wait[1])
+        confirmed = wait_for_lane(mapped, slots, args.wait[1], made)
         took_us = (time.monotonic_ns() - begin_ns) // 1000
         lines = [_state_line(mapped, slot) for slot in slots]
         if confirmed:

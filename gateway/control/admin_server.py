@@ -16,6 +16,7 @@ import trio
 from gateway import admin
 from gateway.control.begin import House
 from gateway.control.carrier import Carrier
+from gateway.control.gate import gate
 from gateway.control.inputs import LimitsWanted
 from gateway.control.line import RX_NAMES, TX_NAMES, End, Link, Place, SeatLine
 from gateway.decimals import to_text
@@ -25,7 +26,7 @@ from gateway.lane.plan import Family
 from gateway.lane.tables import limits_table
 from gateway.seams import Clock
 from risk.controls import controls
-from risk.latch import KINDS, Latch, LatchDamaged, LatchMissing
+from risk.latch import KINDS
 
 OPERATORS_MAX = 8  # connections at once: people and their scripts; more is a loop that has lost its mind
 IDLE_S = 60.0  # an operator who asks nothing for so long is gone
@@ -230,21 +231,6 @@ class AdminServer:
 
 
 VERSION = "0.1.0"
-
-
-def gate(path: Any) -> str:
-    """OPEN, or DROPPED: scope, since, by, as `killswitch status` says it."""
-    try:
-        with Latch(path) as latch:
-            dropped = [slot for slot in (0, *latch.used()) if latch.dropped(slot)]
-            if not dropped:
-                return "OPEN"
-            kind, name = latch.identity(dropped[0]) or ("firm", "")
-            since_ns, by, reason = latch.note(dropped[0])
-            more = f" and {len(set(dropped)) - 1} more" if len(set(dropped)) > 1 else ""
-            return f"DROPPED: {kind}{' ' + name if name else ''}{more}, since {since_ns}, by {by}: {reason}"
-    except (LatchMissing, LatchDamaged) as error:
-        return f"DROPPED: firm, {error}"
 
 
 def _protocol(family: Family) -> str:

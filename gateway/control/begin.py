@@ -5,7 +5,6 @@ lock → latch → journal checked and drained → every record applied → ring
 
 import base64
 import binascii
-import mmap
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,7 +26,6 @@ from gateway.journal.restart import Found, restart
 from gateway.journal.store import DirStore
 from gateway.lane import effective
 from gateway.lane.driver import ThreadDriver
-from gateway.lane.native import ffi
 from gateway.lane.plan import Plan, plan
 from gateway.lane.records import session_values
 from gateway.lane.replay import build_id, restart_survived, start_payload
@@ -46,7 +44,6 @@ class House:
     instruments: Instruments
     plan: Plan
     lock: int
-    latch: mmap.mmap
     latch_path: Path
     lane: ThreadDriver
     journal: Journal
@@ -81,8 +78,7 @@ def begin(config: Config, instruments: Instruments, environ: Mapping[str, str], 
         found = restart(DirStore(state_dir), attach_ring(state_dir), boot_id())
         latch_path = state_dir / "latch"
         latch.ensure(latch_path, int.from_bytes(rng.token(8), "little"), clock.now_ns(), found.next_lsn == 1, "gateway")
-        mapped = _map_latch(latch_path)
-        lane = ThreadDriver(tables, ffi.from_buffer("uint8_t[]", mapped, require_writable=True), len(mapped), str(latch_path))
+        lane = ThreadDriver(tables, str(latch_path))
         lane.old = _old(state_dir)
         past = _apply(lane, found, config, numbers, secrets)
         journal = Journal.begin(found, state_dir, _journal_config(config), rng, epoch=past.epoch + 1, build_id=build_id().encode())
@@ -99,7 +95,7 @@ def begin(config: Config, instruments: Instruments, environ: Mapping[str, str], 
     core = furnish(config, numbers, rng, verifier(keys), past.values)
     losses = past.losses + (not found.ring_survived)
     begun = Begun(past.epoch + 1, losses + 1, tuple(lane.view(conn) for conn in range(1, numbers.conn_count)))
-    return House(config, instruments, numbers, lock, mapped, latch_path, lane, journal, core, begun, found.next_lsn, found.next_lsn > 1)
+    return House(config, instruments, numbers, lock, latch_path, lane, journal, core, begun, found.next_lsn, found.next_lsn > 1)
 
 
 def read_key(file: Path, strategy: str) -> bytes:
@@ -122,14 +118,6 @@ def read_key(file: Path, strategy: str) -> bytes:
 def _journal_config(config: Config) -> JournalConfig:
     ring = 1 << (config.journal.ring_mib * MIB - 1).bit_length()
     return JournalConfig(level=config.journal.level, ring_bytes=ring, segment_bytes=config.journal.segment_mib * MIB)
-
-
-def _map_latch(path: Path) -> mmap.mmap:
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        return mmap.mmap(descriptor, latch.BYTES)
-    finally:
-        os.close(descriptor)
 
 
 def _old(state_dir: Path) -> Any:

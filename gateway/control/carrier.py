@@ -4,12 +4,12 @@ Whatever else is heard (a connection stands, a stranger came, an operator asks) 
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import trio
 
 from gateway.control.core import Core, Stage
-from gateway.control.inputs import Answer, Connect, Counted, Drop, Ended, Input, Say, Wish
+from gateway.control.inputs import Answer, Connect, Counted, Drop, Ended, Input, Look, Say, Wish
 from gateway.control.log import Log
 from gateway.lane.commands import Batch
 from gateway.lane.driver import ThreadDriver
@@ -20,12 +20,12 @@ COUNT_NS = 20_000_000  # how often orders are counted while the core waits for t
 
 
 class Carrier:
-    """`connect` is called for each wish to connect.
+    """`connect` is called for each wish to connect; `looks` gives the text for each Look.
 
     opened: every session with a venue has been open at once. draining: the end has begun. ended: the lane writes no more.
     """
 
-    def __init__(self, core: Core, lane: ThreadDriver, clock: Clock, log: Log, connect: Callable[[Connect], None]) -> None:
+    def __init__(self, core: Core, lane: ThreadDriver, clock: Clock, log: Log, connect: Callable[[Connect], None], looks: Mapping[str, Callable[[], str]]) -> None:
         self.core = core
         self.lane = lane
         self.opened = trio.Event()
@@ -34,6 +34,7 @@ class Carrier:
         self._clock = clock
         self._log = log
         self._connect = connect
+        self._looks = looks
         self._sleep = trio.CancelScope()
         self._answers: dict[int, tuple[trio.Event, list[Answer]]] = {}
         self._requests = 0
@@ -85,6 +86,9 @@ class Carrier:
         match wish:
             case Say():
                 self._log.say(wish)
+            case Look(event=name):
+                text = self._looks[name]()
+                self._log.write("info" if text == "OPEN" else "warning", name, text=text)
             case Connect():
                 self._connect(wish)
             case Drop(fd=fd):

@@ -25,6 +25,7 @@ from gateway.control.inputs import (
     Ended,
     Input,
     LimitsWanted,
+    Look,
     NotConnected,
     Say,
     Wish,
@@ -67,8 +68,9 @@ PLAIN_FACTS = {
     lib.GW_FACT_FILLED: "orders.in_doubt",
     lib.GW_FACT_TABLE_FULL: "table.full",
     lib.GW_FACT_SLOW: "strategy.slow",
-    lib.GW_FACT_JOURNAL: "journal.failed",
 }
+# Facts of the lane itself that say where to look.
+LOOKS: dict[int, Literal["gate", "journal.failed"]] = {lib.GW_FACT_JOURNAL: "journal.failed", lib.GW_FACT_LATCH: "gate"}
 
 
 class Stage(StrEnum):
@@ -240,8 +242,7 @@ class Core:
 
     def _on_lane(self, bell: Bell, now_ns: int) -> None:
         self._note_facts("lane", bell.facts, bell)
-        if bell.facts & lib.GW_FACT_LATCH:  # also when the lane looks at the file for the first time
-            self._say("info", "latch.changed", lsn=bell.lsn)
+        self._wishes += [Look(event) for bit, event in LOOKS.items() if bell.facts & bit]
         self._push(bell.lsn, now_ns, [commands.done(At(0, bell.epoch, bell.state_gen), bell.lsn, bell.facts)])
         if bell.facts & lib.GW_FACT_STOPPED:
             self._ended()

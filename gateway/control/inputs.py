@@ -112,8 +112,15 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """Log under this name what the core itself cannot see: the latch file's words for "gate", the journal's for "journal.failed"."""
+
+    event: Literal["gate", "journal.failed"]
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The lane has stopped; nothing will leave any more."""
 
 
-Wish = Connect | Drop | Answer | Say | Ended
+Wish = Connect | Drop | Answer | Say | Look | Ended

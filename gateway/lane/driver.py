@@ -118,11 +118,11 @@ def _ring() -> tuple[Any, Any]:
 class ThreadDriver(Lane):
     """A lane on the kernel's sockets, with a thread of its own that spins for a while after work and then sleeps.
 
-    `fileno` is an eventfd: readable when events wait; call `woken`, then `events`. latch: the mapped latch file; its path is watched,
-    so that a lane that sleeps sees the kill. Raises: OSError.
+    `fileno` is an eventfd: readable when events wait; call `woken`, then `events`. latch_path: the latch file, which the lane's thread
+    maps itself and watches, so that a lane that sleeps sees the kill, and one whose file is harmed or gone is dropped. Raises: OSError.
     """
 
-    def __init__(self, tables: Tables, latch: Any, latch_bytes: int, latch_path: str) -> None:
+    def __init__(self, tables: Tables, latch_path: str) -> None:
         self._krim = ffi.new("gw_krim *")
         self._block = ffi.new("uint8_t[]", FETCH_BYTES)
         self._path = ffi.new("char[]", latch_path.encode())
@@ -130,14 +130,13 @@ class ThreadDriver(Lane):
         if rc < 0:
             raise OSError(-rc, f"the lane cannot open what it waits on: {latch_path}")
         self._krim.block, self._krim.block_size = self._block, FETCH_BYTES
-        self._is_latch = (latch, latch_bytes)
-        super().__init__(tables, ffi.NULL, latch, latch_bytes, ffi.addressof(self._krim, "rim"))
+        super().__init__(tables, ffi.NULL, ffi.NULL, 0, ffi.addressof(self._krim, "rim"))
         self._krim.lane = self.pointer
 
     def journal_to(self, ring_address: int, journal_address: int) -> None:
         """Where it writes from here on; before, it can only apply."""
         self._krim.journal = ffi.cast("gw_journal *", journal_address)
-        self.rim(ffi.cast("gw_ring *", ring_address), *self._is_latch, ffi.addressof(self._krim, "rim"))
+        self.rim(ffi.cast("gw_ring *", ring_address), ffi.NULL, 0, ffi.addressof(self._krim, "rim"))
 
     def begin(self, spin_ns: int, core: int) -> None:
         """Start the thread: BUSY = it never sleeps; core −1 = any. Raises: OSError."""

@@ -173,10 +173,6 @@ class Lane:
         self.ring, self._latch, self._rim = ring, latch, rim
         lib.gw_lane_rim(self.pointer, ring, latch, latch_bytes, rim)
 
-    def mapped(self, pid: int) -> None:
-        """Leave word in the latch file that this process's lane looks at it, from the words it knows on."""
-        lib.gw_lane_mapped(self.pointer, pid)
-
     # ------------------------------------------------------------------------------------------------------- the rings
 
     def push(self, batch: Batch) -> None:

@@ -126,7 +126,7 @@ def test_a_batch_that_fits_no_entry_is_refused_before_it_is_pushed(lane: InlineD
 def thread(furnished: Furnished, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[ThreadDriver]:
     state = tmp_path / "state"
     state.mkdir()
-    lane = ThreadDriver(furnished.tables, ffi.from_buffer("uint8_t[]", furnished.latch), len(furnished.latch), str(furnished.latch_path))
+    lane = ThreadDriver(furnished.tables, str(furnished.latch_path))
     config = JournalConfig(ring_bytes=1 << 20, segment_bytes=1 << 20, index_count=1 << 10)
     journal = Journal.begin(restart(DirStore(state), None, boot_id()), state, config, SeededRng(1), epoch=1)
     try:
