@@ -14,7 +14,10 @@ Level = Literal["debug", "info", "warning", "error"]
 
 
 class Log:
-    """One line an event; of one event and connection at most LOG_LINES_PER_S a second, what was left out is counted in the next one."""
+    """One line an event; of one event and connection at most LOG_LINES_PER_S a second, what was left out is counted in the next one.
+
+    A line that cannot be written (a full disk, a reader that is gone) is lost and counted: the gateway goes on without.
+    """
 
     def __init__(self, where: Literal["stderr", "stdout"], now_ns: Callable[[], int], debug: bool = False) -> None:
         stream: TextIO = sys.stderr if where == "stderr" else sys.stdout
@@ -26,6 +29,7 @@ class Log:
             wrapper_class=structlog.BoundLogger,
             cache_logger_on_first_use=True,
         )
+        self._lost = 0
         self._second = 0
         self._counts: dict[tuple[str, str], int] = {}
 
@@ -42,11 +46,20 @@ class Log:
             left_out = {key: count - LOG_LINES_PER_S for key, count in self._counts.items() if count > LOG_LINES_PER_S}
             self._second, self._counts = second, {}
             for (name, connection), count in left_out.items():
-                self._log.warning("log.left_out", of=name, connection=connection, lines=count)
+                self._put("warning", "log.left_out", of=name, connection=connection, lines=count)
         key = (event, str(fields.get("connection", "")))
         self._counts[key] = self._counts.get(key, 0) + 1
         if self._counts[key] <= LOG_LINES_PER_S:
+            self._put(level, event, **fields)
+
+    def _put(self, level: Level, event: str, **fields: Any) -> None:
+        try:
+            if self._lost:
+                self._log.warning("log.lost", lines=self._lost)
+                self._lost = 0
             getattr(self._log, level)(event, **fields)
+        except OSError:
+            self._lost += 1
 
     def _stamp(self, logger: object, method: str, fields: MutableMapping[str, Any]) -> Mapping[str, Any]:
         return {"time_ns": self._now_ns(), **fields}
