@@ -1,0 +1,142 @@
+"""A wire between a gateway and a venue that remembers every message in the order in which it passed, and that a test can pinch."""
+
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+SMALL_BYTES = 4096  # of the receive buffer: a pinched wire is soon full
+POLL_S = 0.02
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One message from the gateway: FIX MsgType or OUCH message type, and when it came out of the wire."""
+
+    at_ns: int
+    type: str
+
+
+class Tap:
+    """Listens on `port` and passes everything on to the venue that `to` names, once it is known."""
+
+    def __init__(self, protocol: str) -> None:
+        self._cut = {"fix44": _fix_messages, "ouch50": _ouch_messages}[protocol]
+        self._listener = socket.socket()
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BYTES)
+        self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen(8)
+        self.port: int = self._listener.getsockname()[1]
+        self.venue_port = 0
+        self.seen: list[Seen] = []
+        self.connections = 0
+        self._flowing = threading.Event()
+        self._flowing.set()
+        self._ended = False
+        self._sockets: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+
+    def pinch(self) -> None:
+        """From now on nothing more is taken from the gateway."""
+        self._flowing.clear()
+
+    def release(self) -> None:
+        self._flowing.set()
+
+    def types(self) -> list[str]:
+        """What has passed so far, session messages left out."""
+        return [seen.type for seen in list(self.seen) if seen.type in "DGFqOUXCM"]
+
+    def close(self) -> None:
+        self._ended = True
+        self._flowing.set()
+        for each in [self._listener, *self._sockets]:
+            try:
+                each.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        for thread in self._threads:
+            thread.join(5)
+        for each in [self._listener, *self._sockets]:
+            each.close()
+
+    def _accept(self) -> None:
+        while not self._ended:
+            try:
+                gateway, _ = self._listener.accept()
+            except OSError:
+                return
+            while not self.venue_port and not self._ended:
+                time.sleep(POLL_S)
+            try:
+                venue = socket.create_connection(("127.0.0.1", self.venue_port), timeout=5)
+            except OSError:
+                gateway.close()
+                continue
+            venue.settimeout(None)
+            for each in (gateway, venue):
+                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._sockets += [gateway, venue]
+            self.connections += 1
+            for come, go, watched in ((gateway, venue, True), (venue, gateway, False)):
+                self._threads.append(threading.Thread(target=self._carry, args=(come, go, watched), daemon=True))
+                self._threads[-1].start()
+
+    def _carry(self, come: socket.socket, go: socket.socket, watched: bool) -> None:
+        rest = b""
+        try:
+            while True:
+                if watched:
+                    self._flowing.wait()
+                data = come.recv(SMALL_BYTES * 16)
+                if not data:
+                    break
+                if watched:
+                    types, rest = self._cut(rest + data)
+                    now_ns = time.monotonic_ns()
+                    self.seen += [Seen(now_ns, type) for type in types]
+                go.sendall(data)
+        except OSError:
+            pass
+        for each in (come, go):
+            try:
+                each.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+def _fix_messages(data: bytes) -> tuple[list[str], bytes]:
+    """MsgTypes of the whole messages in `data`, and what is left."""
+    types = []
+    while (end := data.find(b"\x0110=")) >= 0 and (stop := data.find(b"\x01", end + 1)) >= 0:
+        at = data.index(b"\x0135=") + 4
+        types.append(data[at : data.index(b"\x01", at)].decode())
+        data = data[stop + 1 :]
+    return types, data
+
+
+def _ouch_messages(data: bytes) -> tuple[list[str], bytes]:
+    """Types of the OUCH messages in whole SoupBinTCP packets; other packets are `soup-` and theirs."""
+    types = []
+    while len(data) >= 3 and len(data) >= (length := int.from_bytes(data[:2], "big")) + 2:
+        kind = chr(data[2])
+        types.append(chr(data[3]) if kind == "U" else f"soup-{kind}")
+        data = data[length + 2 :]
+    return types, data
+
+
+def positions(types: list[str], wanted: str) -> list[int]:
+    """Where the types of `wanted` stand."""
+    return [i for i, type in enumerate(types) if type in wanted]
+
+
+def journal_record(kind: str, head: Any, payload: bytes) -> Any:
+    """A record as the lane's C struct of this name; keep what it points to by `.bytes`."""
+    from gateway.journal.record import HEAD
+    from gateway.lane.native import ffi
+
+    memory = ffi.new("uint64_t[]", (HEAD.size + len(payload) + 7) // 8)
+    ffi.memmove(memory, HEAD.pack(*head) + payload, HEAD.size + len(payload))
+    return memory, ffi.cast(f"const {kind} *", memory)

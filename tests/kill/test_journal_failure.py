@@ -1,0 +1,33 @@
+"""A disk that takes nothing more: new orders are DENIED, cancels leave, the gate can be dropped, and the log says what to do (SEAM R5f).
+
+The disk's limit is the process's own, RLIMIT_FSIZE: no file may grow, or be written, beyond it.
+"""
+
+import resource
+
+from tests.kill.stand import Stand, last, limit_order, settled, until
+
+LOG_BYTES = 1 << 16  # room for the log; the journal is longer by then
+
+
+def test_a_full_disk() -> None:
+    with Stand() as stand:
+        client = stand.client()
+        resting = [limit_order(client, venue) for venue in ("generic_fix44", "nasdaq") * 3]
+        settled(resting, "NEW")
+        resource.prlimit(stand.gateway.pid, resource.RLIMIT_FSIZE, (LOG_BYTES, LOG_BYTES))
+        filling = []
+        until(lambda: filling.append(limit_order(client, "nasdaq")) or stand.status().journal["failure"], "the journal's writer has failed")
+        denied = limit_order(client, "nasdaq")
+        settled([denied], "DENIED")
+        assert last(denied).reason == "journal_failed"
+        resting[0].cancel()
+        settled(resting[:1], "CANCELED")
+        until(lambda: "journal.failed" in stand.log(), "the log says it")
+        assert "new orders are DENIED, cancels leave" in stand.log() and "mend the disk, start again" in stand.log()
+        resource.prlimit(stand.gateway.pid, resource.RLIMIT_FSIZE, (0, 0))  # now the log, too, takes nothing
+        code, said = stand.engage()
+        assert code == 0 and "CONFIRMED" in said, said
+        settled(resting, "CANCELED")
+        settled(filling, "CANCELED DENIED")
+        assert stand.end() == 1
