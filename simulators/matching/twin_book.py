@@ -86,6 +86,51 @@ class Level:
         yield from self.hidden.values()
 
 
+class SortedKeys:
+    """Integers in order, in runs of at most twice RUN, so that a million of them cost little more to change than a thousand."""
+
+    RUN = 500
+
+    def __init__(self) -> None:
+        self._runs: list[list[int]] = []
+        self._lasts: list[int] = []  # the last key of each run
+
+    def add(self, key: int) -> None:
+        """Take in a key that is not there."""
+        at = min(bisect_left(self._lasts, key), len(self._runs) - 1)
+        if at < 0:
+            self._runs, self._lasts = [[key]], [key]
+            return
+        run = self._runs[at]
+        insort(run, key)
+        self._lasts[at] = run[-1]
+        if len(run) > 2 * self.RUN:
+            self._runs[at : at + 1] = [run[: self.RUN], run[self.RUN :]]
+            self._lasts[at : at + 1] = [run[self.RUN - 1], run[-1]]
+
+    def remove(self, key: int) -> None:
+        """Give up a key that is there."""
+        at = bisect_left(self._lasts, key)
+        run = self._runs[at]
+        del run[bisect_left(run, key)]
+        if run:
+            self._lasts[at] = run[-1]
+        else:
+            del self._runs[at], self._lasts[at]
+
+    def first(self) -> int | None:
+        """The smallest key, None when there is none."""
+        return self._runs[0][0] if self._runs else None
+
+    def after(self, key: int) -> int | None:
+        """The smallest key above `key`, which need not be there itself; None when there is none."""
+        at = bisect_left(self._lasts, key + 1)
+        if at == len(self._runs):
+            return None
+        run = self._runs[at]
+        return run[bisect_left(run, key + 1)]
+
+
 class BookSide:
     """The levels of one side. ascending: the lowest price is the best (sells; buy stops). Stops have one queue a level."""
 
@@ -93,20 +138,18 @@ class BookSide:
         self.sign = 1 if ascending else -1
         self.stops = stops
         self.levels: dict[int, Level] = {}
-        self.keys: list[int] = []  # sign × px, sorted: the first is the best
+        self.keys = SortedKeys()  # sign × px: the first is the best
 
     def __iter__(self) -> Iterator[Level]:
         """Best first; safe while the level just yielded, and it alone, is emptied and removed."""
-        done: int | None = None
-        while True:
-            i = 0 if done is None else bisect_left(self.keys, done + 1)
-            if i == len(self.keys):
-                return
-            done = self.keys[i]
-            yield self.levels[self.sign * done]
+        key = self.keys.first()
+        while key is not None:
+            yield self.levels[self.sign * key]
+            key = self.keys.after(key)
 
     def best(self) -> Level | None:
-        return self.levels[self.sign * self.keys[0]] if self.keys else None
+        key = self.keys.first()
+        return None if key is None else self.levels[self.sign * key]
 
     def best_displayed(self) -> Level | None:
         return next((level for level in self if level.displayed), None)
@@ -116,7 +159,7 @@ class BookSide:
         level = self.levels.get(px)
         if level is None:
             level = self.levels[px] = Level(px)
-            insort(self.keys, self.sign * px)
+            self.keys.add(self.sign * px)
         if order.hidden and not self.stops:
             level.hidden[order.key] = order
         else:
@@ -136,7 +179,7 @@ class BookSide:
             level.leaves -= order.leaves
         if not level.displayed and not level.hidden:
             del self.levels[px]
-            del self.keys[bisect_left(self.keys, self.sign * px)]
+            self.keys.remove(self.sign * px)
         return level
 
 
