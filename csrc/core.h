@@ -280,6 +280,13 @@ int gw_mask_frame(gw_lane *l, uint32_t conn, uint8_t *frame, uint32_t n);
 void *gw_pen_begin(gw_lane *l, gw_pen *pen, uint8_t kind, uint32_t conn, uint32_t max);
 void gw_pen_end(gw_lane *l, gw_pen *pen, void *rec, uint32_t len);
 
+/* Bytes of the ring that strategies cannot use up, however much they ask and are told: for each open order its cancel, what the venue
+ * says to that, and a late verdict (two reports with their frames, roughly); a quarter of the ring at most. */
+enum { GW_SWEEP_BYTES = 2048 };
+static inline uint64_t gw_sweep_room(const gw_lane *l) {
+  uint64_t want = (uint64_t)l->core->open_orders * GW_SWEEP_BYTES, most = l->ring->size / 4;
+  return want < most ? want : most;
+}
 static inline void gw_dirty(gw_lane *l, uint32_t conn) { l->dirty[conn / 64] |= 1ull << (conn % 64); }
 static inline void gw_belled(gw_lane *l, uint32_t conn) { l->belled[conn / 64] |= 1ull << (conn % 64); }
 /* A socket came or went. A bell that is out stays out until it is given back; why the last socket ended is told with the next one. */

@@ -512,6 +512,12 @@ static int deny_old(gw_lane *l, uint32_t conn) {
   }
   return n;
 }
+/* What is left of the ring is kept for venues: requests stay unread and reports untold until the writer has made room. */
+static int starved(const gw_lane *l, uint32_t conn) {
+  uint64_t keep = 4 * GW_FRAME_MAX + (l->conns[conn].role == GW_ROLE_VENUE ? 0 : gw_sweep_room(l));
+  return gw_ring_room(l->ring, keep) < keep;
+}
+static int heartbeat_due(const gw_lane *l, const gw_conn *c) { return c->hb_ns && (int64_t)l->core->now - c->last_tx_ns >= c->hb_ns; }
 /* Bind what may leave on a connection now, while there is credit: numbered, encoded, journaled, in the buffer. *blocked: credit ended first. */
 static int bind_out(gw_lane *l, uint32_t conn, int *blocked) {
   gw_conn *c = &l->conns[conn];
@@ -520,6 +526,7 @@ static int bind_out(gw_lane *l, uint32_t conn, int *blocked) {
   for (;;) {
     if (w->wlen) { if (w->wlen + GW_FRAME_MAX > l->sizes.tx || w->credit <= 0) { flush(l, conn); if (w->wlen) { *blocked = 1; break; } } }
     if (w->credit <= 0 && c->tx != GW_CLOSED && !w->closed) { w->credit = l->rim->budget(l->rim->ctx, conn); if (w->credit <= 0) { *blocked = 1; n += deny_old(l, conn); break; } }
+    if (c->role != GW_ROLE_VENUE && c->sendq_n == 0 && !heartbeat_due(l, c) && starved(l, conn)) break;
     gw_pen pen = live_pen();
     if (c->role == GW_ROLE_VENUE && (c->q_new[0] != NONE32 || c->q_replace[0] != NONE32) && look_at_latch(l, 1)) n += verdicts(l);   /* the last look */
     /* The frame is copied out of its record before the next one is begun. */
@@ -547,7 +554,7 @@ static int send_out(gw_lane *l, uint32_t conn) {
   if (blocked != w->blocked && c->tx != GW_CLOSED) { w->blocked = (uint8_t)blocked; l->rim->watch(l->rim->ctx, conn, !w->unwatched, blocked); }
   /* What still waits (for a token, a number, the disk) is looked at again soon. */
   if ((c->queued || c->q_cancel[0] != NONE32 || c->q_status[0] != NONE32 || marks_low(c)) && l->next_timer > (int64_t)l->core->now + 1000000) l->next_timer = (int64_t)l->core->now + 1000000;
-  l->dirty[conn / 64] &= ~(1ull << (conn % 64));
+  if (c->role == GW_ROLE_VENUE || c->stream_sent == c->stream_len || c->tx != GW_OPEN || !starved(l, conn)) l->dirty[conn / 64] &= ~(1ull << (conn % 64));
   return n;
 }
 enum { STEP_FRAMES = 256 };   /* of one connection: the others, the timers and the latch have their turn */
@@ -563,7 +570,7 @@ static int read_frames(gw_lane *l, uint32_t conn) {
     uint32_t have = w->rlen - w->roff;
     int len = have ? gw_frame_in(l, conn, p, have) : 0;
     if (len == 0) { if (have >= l->sizes.rx - GW_FRAME_MAX / 2 && have >= GW_FRAME_MAX) len = -1; else break; }
-    if (gw_ring_room(l->ring, 4 * GW_FRAME_MAX) < 4 * GW_FRAME_MAX) { more = 1; break; }   /* the journal is full: bytes stay where they are */
+    if (starved(l, conn)) { more = 1; break; }   /* the journal is full: bytes stay where they are */
     gw_pen pen = live_pen();
     uint32_t k = len > 0 ? (uint32_t)len : (uint32_t)-len > have ? have : (uint32_t)-len;
     if (!LIVE(decide_in(l, conn, p, k, len < 0, &pen))) { more = 1; break; }

@@ -345,8 +345,9 @@ void gw_dec_request(gw_lane *l, uint32_t conn, gw_dec *d) {
   t->qty_exp = o->qty_exp;
   d->key = request_id(l, conn, o);
   /* Whether the ring had room only the world knew; what it said then is in the record. */
+  uint64_t nearly = l->replaying ? 0 : l->ring->size / 8 + gw_sweep_room(l);
   uint16_t no_room = l->replaying ? (l->replayed_reason == GW_REASON_JOURNAL_FULL ? GW_REASON_JOURNAL_FULL : 0)
-                                  : gw_ring_room(l->ring, l->ring->size / 8) < l->ring->size / 8 ? GW_REASON_JOURNAL_FULL : 0;
+                                  : gw_ring_room(l->ring, nearly) < nearly ? GW_REASON_JOURNAL_FULL : 0;
   if (o->kind == 'D') { dec_new(l, conn, o, d, no_room); return; }
   if (o->kind == 'q') {
     d->what = DEC_MASS;

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from gateway.admin import Status, StatusResult
+from gateway.admin import OrdersResult, OrdersWanted, OrderView, Status, StatusResult
 from gateway.client import Client
 from gateway.client.report import Report
 from gateway.config import load
@@ -212,6 +212,12 @@ class Stand:
 
     def open_orders(self) -> int:
         return self.status().counts["open_orders"]
+
+    def orders(self) -> tuple[OrderView, ...]:
+        """The open ones."""
+        answer = ask(self.state, OrdersWanted(count=10_000))
+        assert isinstance(answer, OrdersResult)
+        return answer.orders
 
     def client(self, name: str = "ALPHA") -> Client:
         client = Client.connect(self.status().doors["api"], key_file=self.folder / f"{name}.key", timeout_s=BOUND_S)

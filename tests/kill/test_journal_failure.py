@@ -4,6 +4,9 @@ The disk's limit is the process's own, RLIMIT_FSIZE: no file may grow, or be wri
 """
 
 import resource
+import time
+
+import pytest
 
 from tests.kill.stand import Stand, last, limit_order, settled, until
 
@@ -31,3 +34,19 @@ def test_a_full_disk() -> None:
         settled(resting, "CANCELED")
         settled(filling, "CANCELED DENIED")
         assert stand.end() == 1
+
+
+def test_the_sweep_has_room_in_the_ring_that_a_flood_cannot_take() -> None:
+    with Stand(changed=[("ring_mib = 8", "ring_mib = 2")]) as stand:
+        client, flood = stand.client("BETA"), stand.client()
+        resting = [limit_order(client, venue, account="B1") for venue in ("generic_fix44", "nasdaq") * 100]
+        settled(resting, "NEW")
+        resource.prlimit(stand.gateway.pid, resource.RLIMIT_FSIZE, (LOG_BYTES, LOG_BYTES))
+        # Nothing is drained from the ring any more: every order takes some of it, until the gateway stops reading.
+        sent = [limit_order(flood, "nasdaq") for _ in range(3000)]
+        time.sleep(0.3)
+        assert sent[0].status != sent[-1].status and not sent[-1].is_final, "the last ones are not even read"
+        code, said = stand.engage()
+        assert code == 0, said
+        until(lambda: (stand.fix.types().count("F"), stand.ouch.types().count("X")) >= (100, 100), "every cancel has left")
+        until(lambda: not [order for order in stand.orders() if order.strategy == "BETA"], "every cancel is confirmed, and booked")
