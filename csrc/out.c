@@ -311,9 +311,7 @@ static int draft_report(gw_lane *l, uint32_t conn, gw_draft *d) {
   l->outr.has2 |= 1ull << GW_HAS2_STREAM_SEQ;
   uint16_t msg = cfg->msg[dec->told.kind == '9' && cfg->family == GW_FAMILY_FIX ? GW_MSG_CANCEL_REJECT : GW_MSG_REPORT];
   if (cfg->family == GW_FAMILY_FIX) return gw_fix_encode(cfg->dialect, msg, fix_head(l, conn, c->tx_next), &l->outr, d->frame, (size_t)d->cap, &f);
-  int rc = gw_encode(cfg->layout, &l->values[conn], msg, &l->outr, d->frame, (size_t)d->cap, &f);
-  if (rc > 16) for (int i = 0; i < 8; i++) d->frame[8 + i] = (uint8_t)(l->outr.stream_seq >> (8 * i));   /* the family's own number: the report's place in the stream */
-  return rc;
+  return gw_encode(cfg->layout, &l->values[conn], msg, &l->outr, d->frame, (size_t)d->cap, &f);
 }
 
 /* A frame that cannot be made is not sent: an order is denied by a verdict, anything else is skipped and counted. */

@@ -278,7 +278,7 @@ typedef struct gw_order {
 #define GW_HAS_VENUE_OPTIONS 48
 #define GW_HAS_MEMO 49
 
-/* A report: the order it is about, then what happened to it. 832 bytes. */
+/* A report: the order it is about, then what happened to it. 896 bytes. */
 typedef struct gw_report {
     gw_order order; /* 0 */
     uint64_t has2; /* 440: presence bits of the fields below, GW_HAS2_… */
@@ -314,17 +314,17 @@ typedef struct gw_report {
     uint8_t last_fragment; /* 585: last of the answers to a status request */
     uint8_t in_doubt; /* 586 */
     uint8_t pad_587[5];
-    char order_id[24]; /* 592: venue's id of the order */
-    char exec_id[40]; /* 616 */
-    char exec_ref_id[40]; /* 656: execution corrected or broken */
-    char text[64]; /* 696 */
-    char control[16]; /* 760: control that was breached */
-    char scope[24]; /* 776: name of the scope it was breached in */
-    char status_req_id[24]; /* 800 */
-    char ref_msg_type[4]; /* 824: type of the message refused */
-    uint8_t pad_828[4];
+    char order_id[40]; /* 592: venue's id of the order */
+    char exec_id[64]; /* 632 */
+    char exec_ref_id[64]; /* 696: execution corrected or broken */
+    char text[64]; /* 760 */
+    char control[16]; /* 824: control that was breached */
+    char scope[24]; /* 840: name of the scope it was breached in */
+    char status_req_id[24]; /* 864 */
+    char ref_msg_type[4]; /* 888: type of the message refused */
+    uint8_t pad_892[4];
 } gw_report;
-#define GW_REPORT_SIZE 832
+#define GW_REPORT_SIZE 896
 #define GW_HAS2_LAST_PX 0
 #define GW_HAS2_LAST_QTY 1
 #define GW_HAS2_CUM_QTY 2

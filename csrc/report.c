@@ -3,7 +3,7 @@
 
 static uint64_t exec_key(const gw_lane *l, uint32_t conn) {
   const gw_report *r = &l->scr;
-  if (r->has2 >> GW_HAS2_EXEC_ID & 1u) return gw_mix(gw_hash_text(r->exec_id, 40) ^ (uint64_t)conn << 48 ^ 0xE) | 1u;
+  if (r->has2 >> GW_HAS2_EXEC_ID & 1u) return gw_mix(gw_hash_text(r->exec_id, sizeof r->exec_id) ^ (uint64_t)conn << 48 ^ 0xE) | 1u;
   if (r->has2 >> GW_HAS2_MATCH_ID & 1u) return gw_mix(gw_mix(r->match_id) ^ (uint64_t)conn << 48 ^ 0xE ^ r->order.token << 20) | 1u;
   return 0;
 }

@@ -136,7 +136,7 @@ ORDER = RecordFormat(
 
 REPORT = RecordFormat(
     "gw_report",
-    "<QQQQQQqqqqqqqqqqqqqqIbb1s1s1s1s1s1s1s1sBBBBBB4x24s24s16s16s16s8s16s24s16s8s8s8s32s40sQqqqqqqqqQQQQQIIIIHHHHHb1s1s1s1s1sBBB5x24s40s40s64s16s24s24s4s4x",
+    "<QQQQQQqqqqqqqqqqqqqqIbb1s1s1s1s1s1s1s1sBBBBBB4x24s24s16s16s16s8s16s24s16s8s8s8s32s40sQqqqqqqqqQQQQQIIIIHHHHHb1s1s1s1s1sBBB5x40s64s64s64s16s24s24s4s4x",
     (
         ("has", "Q", 8, "", -1),
         ("cl_ord_num", "Q", 8, "has", 0),
@@ -221,9 +221,9 @@ REPORT = RecordFormat(
         ("poss_dup", "B", 1, "has2", 28),
         ("last_fragment", "B", 1, "has2", 29),
         ("in_doubt", "B", 1, "has2", 30),
-        ("order_id", "s", 24, "has2", 31),
-        ("exec_id", "s", 40, "has2", 32),
-        ("exec_ref_id", "s", 40, "has2", 33),
+        ("order_id", "s", 40, "has2", 31),
+        ("exec_id", "s", 64, "has2", 32),
+        ("exec_ref_id", "s", 64, "has2", 33),
         ("text", "s", 64, "has2", 34),
         ("control", "s", 16, "has2", 35),
         ("scope", "s", 24, "has2", 36),

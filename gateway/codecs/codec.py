@@ -11,7 +11,7 @@ from gateway.codecs.layout import INSTRUMENT_VALUES, Meaning
 from gateway.codecs.recordio import Value
 from gateway.codecs.reference import NO_VALUES, Values
 
-ORDER_SIZE, REPORT_SIZE = 440, 832
+ORDER_SIZE, REPORT_SIZE = 440, 896
 FROM = {"client": 0, "venue": 1}
 FRAME_MAX = 1 << 17
 NO_INDEX = 0xFFFF

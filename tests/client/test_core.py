@@ -186,14 +186,14 @@ def test_a_refusal_of_a_key_that_was_right_before_is_tried_again() -> None:
     [
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "unknown type"),
         (b"8=FIX.4.4\x019=5\x0135=0\x01", "unknown type"),
-        (frame(b"S", b"\0" * 831, 1), "847 bytes; it has 848"),
+        (frame(b"S", b"\0" * 895, 1), "911 bytes; it has 912"),
         (b"\xff\xff\xff\xff" + frame(b"H")[4:], "4294967295 bytes; it has 16"),
         (b"\0\0\0\0" + frame(b"H")[4:], "0 bytes; it has 16"),
         (frame(b"H")[:5] + b"\2" + frame(b"H")[6:], "version 2; this client speaks version 1"),
         (hello(), "a frame h while open"),
         (accepted(), "a frame A while open"),
         (frame(b"L", b"\0" * 64), "unknown type"),
-        (frame(b"S", b"\xff" * 832, 1), "'ascii' codec"),
+        (frame(b"S", b"\xff" * 896, 1), "'ascii' codec"),
     ],
 )
 def test_what_no_gateway_sends_ends_the_connection(bytes_in: bytes, reason: str) -> None:
@@ -281,4 +281,4 @@ def test_key_files_are_read_or_refused_without_their_secret() -> None:
 
 
 def test_the_sizes_are_those_of_the_records() -> None:
-    assert ORDER.size == 440 and wire.FRAME_MAX == 16 + 832
+    assert ORDER.size == 440 and wire.FRAME_MAX == 16 + 896

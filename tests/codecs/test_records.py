@@ -34,7 +34,7 @@ def test_the_c_structs_have_the_layout_of_the_rows() -> None:
 
 
 def test_sizes_that_others_rely_on() -> None:
-    assert (_records.ORDER.size, _records.REPORT.size) == (440, 832)
+    assert (_records.ORDER.size, _records.REPORT.size) == (440, 896)
 
 
 def test_enums_carry_the_fix_characters() -> None:
