@@ -260,7 +260,10 @@ void gw_apply_session(gw_lane *l, uint32_t conn, const gw_rec_in *r, const uint8
   c->rx_count++;
   c->last_rx_ns = (int64_t)r->h.t_ns;
   c->probe_ns = 0;
-  if (r->consumed) c->rx_next = r->cls == CLS_GAP_FILL ? r->a : r->seq + 1;
+  if (r->consumed) {
+    c->rx_next = r->cls == CLS_GAP_FILL ? r->a : r->seq + 1;
+    if (c->ask_ns) c->ask_ns = c->last_rx_ns;   /* what was asked for is coming */
+  }
   switch (r->act) {
     case ACT_DROP:
       c->dropped++;

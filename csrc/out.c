@@ -120,7 +120,7 @@ static int draft_send(gw_lane *l, uint32_t conn, gw_draft *d) {
 /* Missing numbers of ours: reports are sent again where their record is at hand, everything else is filled over (R5d). */
 static int resendable(gw_lane *l, uint32_t conn, uint64_t seq, const uint8_t **frame, uint32_t *n) {
   const gw_num *x = gw_num_at(l, conn, seq);
-  if (l->conns[conn].role != GW_ROLE_STRATEGY || (x->what != OUT_REPORT) || seq + GW_NUMS <= l->conns[conn].tx_next) return 0;
+  if (l->conns[conn].role != GW_ROLE_STRATEGY || x->what != OUT_REPORT || x->filled || seq + GW_NUMS <= l->conns[conn].tx_next) return 0;
   if (l->hint && !(l->hint->what == OUT_RESENT && l->hint->seq == seq)) return 0;
   const uint8_t *rec = gw_record(l, x->lsn);
   if (!rec) return 0;
@@ -154,8 +154,8 @@ static int draft_resend(gw_lane *l, uint32_t conn, gw_draft *d) {
   w += tlv_number(body + w, 36, to);
   return fix_session(l, conn, c->rr_from, fix_type("4"), body, w, d->frame, d->cap, 1);
 }
-/* The range that is missing was asked for, and nothing of it came. */
-static int ask_again(const gw_conn *c, int64_t now) { return c->rx == GW_RECOVER && c->through && c->ask_ns && now - c->ask_ns >= ASK_AGAIN_NS && now - c->last_rx_ns >= ASK_AGAIN_NS / 2; }
+/* The range that is missing was asked for, and nothing of it came for a while, whatever else came. */
+static int ask_again(const gw_conn *c, int64_t now) { return c->rx == GW_RECOVER && c->through && c->ask_ns && now - c->ask_ns >= ASK_AGAIN_NS; }
 static int draft_session(gw_lane *l, uint32_t conn, gw_draft *d) {
   gw_conn *c = &l->conns[conn];
   const gw_conn_cfg *cfg = &l->cfg[conn];

@@ -293,7 +293,7 @@ class Sim(World):
             due.append(max(self.hung_until_ns, self.core.deadline_ns))
             for strategy in self.strategies:
                 if not strategy.up:
-                    due.append(self._call_at[strategy.name])
+                    due.append(max(self._call_at[strategy.name], self.hung_until_ns))
             self.now_ns = max(self.now_ns + 1, min(due))
             for strategy in self.strategies:
                 if not strategy.up and self._call_at[strategy.name] <= self.now_ns and not self.hung:
