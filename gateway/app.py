@@ -85,6 +85,7 @@ async def serve(house: House, net: Net, clock: Clock, log: Log, ready: Ready) ->
             spin_us, core = house.config.lane.spin_us, house.config.lane.core
             house.lane.begin(BUSY if spin_us == float("inf") else round(spin_us * 1000), core)
             carrier.give(house.begun)
+            carrier.look("gate")  # a gate that was dropped in an earlier life changes nothing in this one, and must be seen all the same
             outer.start_soon(carrier.run)
             await outer.start(_signals, carrier)
             if house.restarted:

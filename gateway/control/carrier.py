@@ -63,6 +63,11 @@ class Carrier:
         self._push(self.core.on_event(event, self._clock.now_ns()))
         self._sleep.cancel()
 
+    def look(self, name: str) -> None:
+        """Log how it stands with what the core cannot see."""
+        text = self._looks[name]()
+        self._log.write("info" if text == "OPEN" else "warning", name, text=text)
+
     async def ask(self, make: Callable[[int], Input]) -> Answer:
         """Give what `make` makes of a request's number, and wait for its answer."""
         self._requests += 1
@@ -87,8 +92,7 @@ class Carrier:
             case Say():
                 self._log.say(wish)
             case Look(event=name):
-                text = self._looks[name]()
-                self._log.write("info" if text == "OPEN" else "warning", name, text=text)
+                self.look(name)
             case Connect():
                 self._connect(wish)
             case Drop(fd=fd):

@@ -43,7 +43,7 @@ orders = 8_192
 connections = 16
 [journal]
 ring_mib = 8
-segment_mib = 16
+segment_mib = 1
 [doors.api]
 protocol = "order_api"
 port = 0
@@ -94,6 +94,7 @@ class Sent:
         self.cancels: list[int] = []
         self.latches: list[tuple[int, int, bool]] = []  # lsn, slot, dropped
         self.kinds: list[int] = []
+        at_ns = []
         for head, payload in JournalReader(state).records():
             self.kinds.append(head.kind)
             if head.kind == Kind.LATCH:
@@ -105,6 +106,8 @@ class Sent:
                     self.news.append(head.lsn)
                 if chr(record.msg_kind) == "F":
                     self.cancels.append(head.lsn)
+                    at_ns.append(head.t_ns)
+        self.cancels_took_ns = at_ns[-1] - at_ns[0] if at_ns else 0
 
 
 class Stand:
@@ -189,6 +192,10 @@ class Stand:
 
     def log(self) -> str:
         return "".join(path.read_text(errors="replace") for path in sorted(self.folder.glob("gateway*.log")))
+
+    def last_log(self) -> str:
+        """What the present gateway has logged."""
+        return (self.folder / f"{self.gateway.name}.log").read_text(errors="replace")
 
     # ------------------------------------------------------------------------------------------------------------ asking
 

@@ -6,8 +6,6 @@ The disk's limit is the process's own, RLIMIT_FSIZE: no file may grow, or be wri
 import resource
 import time
 
-import pytest
-
 from tests.kill.stand import Stand, last, limit_order, settled, until
 
 LOG_BYTES = 1 << 16  # room for the log; the journal is longer by then

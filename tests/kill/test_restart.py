@@ -1,10 +1,7 @@
 """The latch outlives the gateway, however that ended; and a latch file that is not whole is a dropped gate that says what to do."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from risk import latch
 from tests.kill.stand import Stand, last, limit_order, settled, until
@@ -26,23 +23,21 @@ def accepted(stand: Stand) -> None:
         settled([order], "CANCELED")
 
 
-@pytest.mark.parametrize("end", ["SIGKILL", "SIGTERM"])
-def test_a_gate_that_was_dropped_stays_dropped(end: str) -> None:
+def test_a_gate_that_was_dropped_stays_dropped_over_restarts() -> None:
     with Stand() as stand:
-        resting = [limit_order(stand.client("BETA"), "nasdaq", account="B1")]
-        settled(resting, "NEW")
-        if end == "SIGKILL":
-            assert stand.engage()[0] == 0
-            stand.kill()
-        else:  # engaged while there is no gateway at all
-            assert stand.end() == 0
-            code, said = stand.engage("--wait", "0.3")
-            assert code == 3 and "no gateway is running" in said, said
-        stand.start()  # it is ready all the same
-        assert stand.killswitch("status")[1].startswith("DROPPED: firm")
-        assert "DROPPED: firm" in stand.log()
-        denied(stand)
-        until(lambda: stand.open_orders() == 0, "what rested is cancelled, before the restart or after it")
+        resting = limit_order(stand.client("BETA"), "nasdaq", account="B1")
+        settled([resting], "NEW")
+        stand.kill()
+        code, said = stand.engage("--wait", "0.3")  # while there is no gateway at all
+        assert code == 3 and "no gateway is running" in said, said
+        for end in (stand.kill, stand.end, stand.kill):
+            stand.start()  # it is ready all the same
+            assert stand.killswitch("status")[1].startswith("DROPPED: firm")
+            assert "DROPPED: firm" in stand.last_log() and stand.status().gate.startswith("DROPPED: firm")
+            until(lambda: stand.open_orders() == 0, "what rested is cancelled after the first restart")
+            denied(stand)
+            end()
+        stand.start()
         assert stand.rearm()[0] == 0
         accepted(stand)
 
@@ -81,22 +76,20 @@ def test_a_latch_that_is_not_whole_at_the_start() -> None:
             accepted(stand)
 
 
-@pytest.mark.parametrize("harm", HARM, ids=lambda harm: str(harm.__name__))
-def test_a_latch_that_is_harmed_under_a_running_gateway(harm: Callable[[Path], None]) -> None:
+def test_a_latch_that_is_harmed_under_a_running_gateway() -> None:
     with Stand() as stand:
         client = stand.client()
-        resting = [limit_order(client, venue) for venue in ("generic_fix44", "nasdaq")]
-        settled(resting, "NEW")
-        harm(stand.state / "latch")
-        settled(resting, "CANCELED")
-        order = limit_order(client, "nasdaq")
-        settled([order], "DENIED")
-        assert last(order).reason == "killed"
-        # The file is made anew, and the same gateway goes on with it.
-        code, said = stand.engage()
-        assert code == 0 and "made anew with the FIRM dropped" in said and "CONFIRMED" in said, said
-        assert stand.rearm()[0] == 0
-        order = limit_order(client, "nasdaq")
-        settled([order], "NEW")
-        with latch.Latch(stand.state / "latch") as mapped:
-            assert mapped.lane_pid() == stand.gateway.pid
+        for harm in HARM:
+            resting = [limit_order(client, venue) for venue in ("generic_fix44", "nasdaq")]
+            settled(resting, "NEW")
+            harm(stand.state / "latch")
+            settled(resting, "CANCELED")
+            order = limit_order(client, "nasdaq")
+            settled([order], "DENIED")
+            assert last(order).reason == "killed"
+            # The file is made anew, and the same gateway goes on with it.
+            code, said = stand.engage()
+            assert code == 0 and "made anew with the FIRM dropped" in said and "CONFIRMED" in said, said
+            assert stand.rearm()[0] == 0
+            with latch.Latch(stand.state / "latch") as mapped:
+                assert mapped.lane_pid() == stand.gateway.pid
