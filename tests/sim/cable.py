@@ -122,7 +122,7 @@ class Cable:
                 self.up.drop()
             if self.up.due_ns == NEVER:
                 self.finish(now_ns)
-            return 1
+            return busy
         if data := self.down.take(now_ns):
             busy = 1
             if not self.ending or data:

@@ -103,7 +103,7 @@ class Mix:
 
 
 def draw(rng: SeededRng) -> Mix:
-    most = {"cut": 300, "dead": 80, "stick": 300, "latch": 150, "hang": 80, "venue_asks": 200, "venue_repeats": 200, "lose_down": 40,
+    most = {"cut": 400, "dead": 80, "stick": 300, "latch": 200, "hang": 300, "venue_asks": 300, "venue_repeats": 600, "lose_down": 40,
             "lose_up": 40, "slow_ms": 1500, "piece": 60, "delay_ms": 40}  # fmt: skip
     return Mix(**{each.name: 1 + rng.below(most[each.name]) if rng.below(2) else 0 for each in fields(Mix)})
 
@@ -433,7 +433,7 @@ class Sim(World):
         self.begun_ns = self.now_ns
         self.pass_time(SECOND)
         for _ in range(40 + rng.below(120)):
-            for _ in range(rng.below(3)):
+            for _ in range(rng.below(4)):
                 self.act()
             self.meddle()
             self.pass_time(rng.below(200 * MS))
