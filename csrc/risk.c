@@ -71,7 +71,9 @@ typedef struct state_head {
 struct gw_risk {
     gw_risk_sizes n;
     const uint8_t *limits; /* the caller's; not part of the state, its version is */
-    size_t state;          /* offsets from the beginning of the block */
+    uint32_t first[GW_SCOPES], count[GW_SCOPES]; /* of each kind: the number of its entity 0 among all scopes, and how many there are */
+    size_t sets;           /* offsets from the beginning of the block; sets: of each scope, the controls (bits) whose limit it sets */
+    size_t state;
     size_t scopes;
     size_t cells;
     size_t orders;
@@ -100,7 +102,14 @@ static int sizes_ok(const gw_risk_sizes *n) {
 static void lay_out(gw_risk *r, const gw_risk_sizes *n) {
     memset(r, 0, sizeof *r);
     r->n = *n;
-    r->state = up8(sizeof(gw_risk));
+    uint32_t count[GW_SCOPES] = {1, n->venues, n->accounts, n->strategies, n->instruments}, first = 0;
+    for (int kind = 0; kind < GW_SCOPES; kind++) {
+        r->first[kind] = first;
+        r->count[kind] = count[kind];
+        first += count[kind];
+    }
+    r->sets = sizeof(gw_risk);
+    r->state = up8(r->sets + first);
     r->scopes = r->state + sizeof(state_head);
     r->cells = r->scopes + scope_count(n) * sizeof(gw_risk_scope);
     r->orders = r->cells + ((size_t)1 + n->venues + n->accounts + n->strategies) * n->instruments * sizeof(gw_exposure);
@@ -130,43 +139,30 @@ static void *at(gw_risk *r, size_t offset) { return (uint8_t *)r + offset; }
 static const void *at_const(const gw_risk *r, size_t offset) { return (const uint8_t *)r + offset; }
 
 /* A scope's number among all of them: the firm, then venues, accounts, strategies, symbols. */
-static size_t scope_index(const gw_risk_sizes *n, int kind, size_t entity) {
-    size_t first[GW_SCOPES] = {0, 1, (size_t)1 + n->venues, (size_t)1 + n->venues + n->accounts,
-                               (size_t)1 + n->venues + n->accounts + n->strategies};
-    return first[kind] + entity;
-}
+static size_t scope_index(const gw_risk *r, int kind, size_t entity) { return r->first[kind] + entity; }
 
 /* The five scopes of an order. Entities beyond the tables are 0, so that everything can be booked; `known` has a bit for those that are configured. */
 typedef struct covering {
     uint32_t entity[GW_SCOPES];
-    size_t index[GW_SCOPES];
+    uint32_t index[GW_SCOPES];
     unsigned known;
     int beyond; /* 1: an entity was beyond its table */
 } covering;
 
-/* The limits that cover an order: the rows of its known scopes, and for each control the scopes (bits) that set it. */
-typedef struct covering_limits {
-    const limit_row *rows[GW_SCOPES];
-    unsigned set[GW_LIMITED];
-} covering_limits;
-
-static covering cover(const gw_risk_sizes *n, uint32_t venue, uint32_t account, uint32_t strategy, uint32_t instrument) {
+static inline covering cover(const gw_risk *r, uint32_t venue, uint32_t account, uint32_t strategy, uint32_t instrument) {
     covering c = {{0, venue, account, strategy, instrument}, {0}, 1u << GW_SCOPE_FIRM, 0};
-    uint32_t count[GW_SCOPES] = {1, n->venues, n->accounts, n->strategies, n->instruments};
-    for (int kind = 0; kind < GW_SCOPES; kind++) {
-        if (c.entity[kind] >= count[kind]) {
-            c.entity[kind] = 0;
-            c.beyond = 1;
-        } else if (c.entity[kind] > 0) {
-            c.known |= 1u << kind;
-        }
-        c.index[kind] = scope_index(n, kind, c.entity[kind]);
+    for (int kind = GW_SCOPE_VENUE; kind < GW_SCOPES; kind++) {
+        int beyond = c.entity[kind] >= r->count[kind];
+        c.beyond |= beyond;
+        c.entity[kind] = beyond ? 0 : c.entity[kind];
+        c.known |= (unsigned)(c.entity[kind] > 0) << kind;
+        c.index[kind] = r->first[kind] + c.entity[kind];
     }
     return c;
 }
 
 /* Cells are for the kinds before the symbol; a symbol's cell is the firm's. */
-static size_t cell_offset(const gw_risk *r, const covering *c, int kind) {
+static inline size_t cell_offset(const gw_risk *r, const covering *c, int kind) {
     size_t row = kind == GW_SCOPE_SYMBOL ? 0 : c->index[kind];
     return r->cells + (row * r->n.instruments + c->entity[GW_SCOPE_SYMBOL]) * sizeof(gw_exposure);
 }
@@ -188,8 +184,9 @@ size_t gw_limits_size(const gw_risk_sizes *n) {
 
 /* The kind of the scope with that number. */
 static int kind_of(const gw_risk_sizes *n, size_t scope) {
+    size_t count[GW_SCOPES] = {1, n->venues, n->accounts, n->strategies, n->instruments};
     int kind = 0;
-    while (kind + 1 < GW_SCOPES && scope >= scope_index(n, kind + 1, 0)) kind++;
+    for (; kind + 1 < GW_SCOPES && scope >= count[kind]; kind++) scope -= count[kind];
     return kind;
 }
 
@@ -213,29 +210,23 @@ int gw_limits_ok(const void *table, size_t len, const gw_risk_sizes *n) {
     return 1;
 }
 
+static const limit_row *rows_at(const gw_risk *r, size_t scope) {
+    return (const limit_row *)(r->limits + sizeof(limits_head)) + scope * GW_LIMITED;
+}
+
 int gw_risk_swap_limits(gw_risk *r, const void *table, size_t len) {
     if (!gw_limits_ok(table, len, &r->n)) return 0;
     r->limits = table;
+    uint8_t *sets = at(r, r->sets);
+    for (size_t scope = 0; scope < scope_count(&r->n); scope++) {
+        sets[scope] = 0;
+        for (int control = 0; control < GW_LIMITED; control++) sets[scope] |= (uint8_t)(rows_at(r, scope)[control].set << control);
+    }
     ((state_head *)at(r, r->state))->limits_version = ((const limits_head *)table)->version;
     return 1;
 }
 
 uint64_t gw_risk_limits_version(const gw_risk *r) { return ((const state_head *)at_const(r, r->state))->limits_version; }
-
-static const limit_row *rows_at(const gw_risk *r, size_t scope) {
-    return (const limit_row *)(r->limits + sizeof(limits_head)) + scope * GW_LIMITED;
-}
-
-/* Unknown entities set no limits; without a table nobody does. */
-static covering_limits limits_of(const gw_risk *r, const covering *c) {
-    covering_limits l = {{NULL}, {0}};
-    for (int kind = 0; r->limits != NULL && kind < GW_SCOPES; kind++) {
-        if (!(c->known & 1u << kind)) continue;
-        l.rows[kind] = rows_at(r, c->index[kind]);
-        for (int control = 0; control < GW_LIMITED; control++) l.set[control] |= (unsigned)l.rows[kind][control].set << kind;
-    }
-    return l;
-}
 
 static int allowed(const gw_risk *r, uint32_t strategy, int kind, uint32_t column) {
     if (r->limits == NULL) return 0;
@@ -286,8 +277,20 @@ typedef struct found {
     int max;
     int count;
     covering c;
-    covering_limits limits;
+    const gw_risk *r;
+    uint8_t set[GW_LIMITED]; /* of each control, the scopes (bits) that set its limit: unknown entities set none, and without a table nobody does */
 } found;
+
+static inline const limit_row *limit_at(const found *f, int kind, int control) { return &rows_at(f->r, f->c.index[kind])[control]; }
+
+static inline void find_limits(found *f) {
+    const uint8_t *sets = at_const(f->r, f->r->sets);
+    if (f->r->limits == NULL) return;
+    for (int kind = 0; kind < GW_SCOPES; kind++) {
+        unsigned set = f->c.known >> kind & 1u ? sets[f->c.index[kind]] : 0;
+        for (; set; set &= set - 1) f->set[__builtin_ctz(set)] |= (uint8_t)(1u << kind);
+    }
+}
 
 static void add_breach(found *f, int control, int scope, uint32_t entity, int why, int exp, wide value, int64_t limit, wide headroom) {
     if (f->count < f->max) {
@@ -307,20 +310,32 @@ static void add_breach(found *f, int control, int scope, uint32_t entity, int wh
 
 static void add_plain(found *f, int control, int scope, uint32_t entity, int why) { add_breach(f, control, scope, entity, why, 0, 0, 0, 0); }
 
-/* The one comparison: used + adds (× 10^exp) > limit is a breach at every scope that sets one; if a mandatory control has none, that is the breach. */
-static void compare(found *f, int control, const wide *used, wide adds, int exp) {
-    if (f->limits.set[control] == 0 && gw_control_rows[control].mandatory) add_plain(f, control, GW_SCOPE_FIRM, 0, GW_BREACH_UNSET);
-    for (int kind = 0; kind < GW_SCOPES; kind++) {
-        if (!(f->limits.set[control] & 1u << kind)) continue;
-        const limit_row *limit = &f->limits.rows[kind][control];
-        wide before = used == NULL ? 0 : used[kind];
-        int finer = limit->exp - exp; /* mostly the value has the more decimals: then the limit is multiplied, which spares a division */
-        if (finer >= 0 && finer <= EXP_MAX && before + adds <= (wide)limit->value * ten[finer]) continue;
-        wide value = scale_up(before + adds, -finer);
-        if (value > limit->value)
-            add_breach(f, control, kind, f->c.entity[kind], GW_BREACH_OVER, limit->exp, value, limit->value,
-                       limit->value - wide_max(scale_up(before, -finer), -WIDE_MAX / 2));
-    }
+/* The one comparison: used + adds (× 10^exp) > limit is a breach at a scope that sets one. */
+static inline void compare_at(found *f, int control, int kind, wide used, wide adds, int exp) {
+    const limit_row *limit = limit_at(f, kind, control);
+    int finer = limit->exp - exp; /* mostly the value has the more decimals: then the limit is multiplied, which spares a division */
+    if (finer >= 0 && finer <= EXP_MAX && used + adds <= (wide)limit->value * ten[finer]) return;
+    wide value = scale_up(used + adds, -finer);
+    if (value > limit->value)
+        add_breach(f, control, kind, f->c.entity[kind], GW_BREACH_OVER, limit->exp, value, limit->value,
+                   limit->value - wide_max(scale_up(used, -finer), -WIDE_MAX / 2));
+}
+
+/* The scopes that set a limit of this control; if a mandatory one has none, that is the breach. */
+static inline unsigned setting(found *f, int control) {
+    if (f->set[control] == 0 && gw_control_rows[control].mandatory) add_plain(f, control, GW_SCOPE_FIRM, 0, GW_BREACH_UNSET);
+    return f->set[control];
+}
+
+static inline int next_kind(unsigned *scopes) {
+    int kind = __builtin_ctz(*scopes);
+    *scopes &= *scopes - 1;
+    return kind;
+}
+
+/* For controls that count only the order itself. */
+static inline void compare(found *f, int control, wide adds, int exp) {
+    for (unsigned scopes = setting(f, control); scopes;) compare_at(f, control, next_kind(&scopes), 0, adds, exp);
 }
 
 static int priced(const gw_risk_in *in) { return (in->ord_type == '2' || in->ord_type == '4') && (in->has & GW_RISK_HAS_PX); }
@@ -358,9 +373,8 @@ static void check_duplicate(const gw_risk *r, const gw_risk_in *in, found *f) {
 /* The tightest collar that covers the order, in bps; 0 if none is set. */
 static int64_t tightest_collar(const found *f) {
     int64_t tightest = -1;
-    for (int kind = 0; kind < GW_SCOPES; kind++) {
-        if (!(f->limits.set[GW_CONTROL_COLLAR_BPS] & 1u << kind)) continue;
-        int64_t collar = f->limits.rows[kind][GW_CONTROL_COLLAR_BPS].value;
+    for (unsigned scopes = f->set[GW_CONTROL_COLLAR_BPS]; scopes;) {
+        int64_t collar = limit_at(f, next_kind(&scopes), GW_CONTROL_COLLAR_BPS)->value;
         if (tightest < 0 || collar < tightest) tightest = collar;
     }
     return tightest < 0 ? 0 : tightest;
@@ -371,10 +385,7 @@ static void check_notional(const gw_risk_in *in, found *f) {
         add_plain(f, GW_CONTROL_NOTIONAL, GW_SCOPE_FIRM, 0, GW_BREACH_INVALID);
         return;
     }
-    if (f->limits.set[GW_CONTROL_NOTIONAL] == 0) {
-        compare(f, GW_CONTROL_NOTIONAL, NULL, 0, 0);
-        return;
-    }
+    if (setting(f, GW_CONTROL_NOTIONAL) == 0) return;
     wide ref = in->has & GW_RISK_HAS_REF_PX ? wide_abs(in->ref_px) : 0, worst;
     if (priced(in)) {
         /* A buy's limit is the worst it can pay; a sell, and anything at a negative price, may trade at the reference price too. */
@@ -389,22 +400,19 @@ static void check_notional(const gw_risk_in *in, found *f) {
     wide mantissa;
     int exp = in->px_exp + in->qty_exp + in->mult_exp;
     if (!__builtin_mul_overflow(worst, (wide)in->qty, &mantissa) && !__builtin_mul_overflow(mantissa, (wide)in->multiplier, &mantissa)) {
-        compare(f, GW_CONTROL_NOTIONAL, NULL, mantissa, exp);
+        for (unsigned scopes = f->set[GW_CONTROL_NOTIONAL]; scopes;) compare_at(f, GW_CONTROL_NOTIONAL, next_kind(&scopes), 0, mantissa, exp);
         return;
     }
-    for (int kind = 0; kind < GW_SCOPES; kind++) { /* beyond 128 bits: beyond every limit */
-        if (!(f->limits.set[GW_CONTROL_NOTIONAL] & 1u << kind)) continue;
-        const limit_row *limit = &f->limits.rows[kind][GW_CONTROL_NOTIONAL];
+    for (unsigned scopes = f->set[GW_CONTROL_NOTIONAL]; scopes;) { /* beyond 128 bits: beyond every limit */
+        int kind = next_kind(&scopes);
+        const limit_row *limit = limit_at(f, kind, GW_CONTROL_NOTIONAL);
         add_breach(f, GW_CONTROL_NOTIONAL, kind, f->c.entity[kind], GW_BREACH_OVER, limit->exp, BIGGEST, limit->value, limit->value);
     }
 }
 
 static void check_collar(const gw_risk_in *in, found *f) {
     wide beyond, bps;
-    if (f->limits.set[GW_CONTROL_COLLAR_BPS] == 0) {
-        compare(f, GW_CONTROL_COLLAR_BPS, NULL, 0, 0);
-        return;
-    }
+    if (setting(f, GW_CONTROL_COLLAR_BPS) == 0) return;
     if (!(in->has & GW_RISK_HAS_REF_PX)) {
         add_plain(f, GW_CONTROL_COLLAR_BPS, GW_SCOPE_SYMBOL, f->c.entity[GW_SCOPE_SYMBOL], GW_BREACH_NO_REF);
         return;
@@ -413,20 +421,21 @@ static void check_collar(const gw_risk_in *in, found *f) {
     beyond = in->side == GW_BUY ? (wide)in->px - in->ref_px : (wide)in->ref_px - in->px;
     if (beyond <= 0) return;
     bps = in->ref_px == 0 ? (wide)BIGGEST : ceil_div(beyond * 10000, wide_abs(in->ref_px));
-    compare(f, GW_CONTROL_COLLAR_BPS, NULL, bps, 0);
+    compare(f, GW_CONTROL_COLLAR_BPS, bps, 0);
 }
 
 static void check_position(const gw_risk *r, const gw_risk_in *in, found *f) {
-    wide adds = in->qty, used[GW_SCOPES];
+    wide adds = in->qty;
     if (in->kind == 'G') { /* only what the replace holds beyond the old order */
         adds = (wide)in->qty - in->cum - gw_risk_held(r, in->slot);
         if (adds <= 0) return;
     }
-    for (int kind = 0; kind < GW_SCOPES; kind++) {
+    for (unsigned scopes = setting(f, GW_CONTROL_POSITION); scopes;) {
+        int kind = next_kind(&scopes);
         const gw_exposure *e = at_const(r, cell_offset(r, &f->c, kind));
-        used[kind] = in->side == GW_BUY ? (wide)e->position + e->open_buy + e->pend_buy : -(wide)e->position + e->open_sell + e->pend_sell;
+        wide used = in->side == GW_BUY ? (wide)e->position + e->open_buy + e->pend_buy : -(wide)e->position + e->open_sell + e->pend_sell;
+        compare_at(f, GW_CONTROL_POSITION, kind, used, adds, in->qty_exp);
     }
-    compare(f, GW_CONTROL_POSITION, used, adds, in->qty_exp);
 }
 
 /* The bucket's debt at now_ns, in 1e-9 messages. */
@@ -440,27 +449,26 @@ static const gw_risk_scope *scope_at(const gw_risk *r, const covering *c, int ki
 }
 
 static void check_counts(const gw_risk *r, const gw_risk_in *in, found *f) {
-    wide used[GW_SCOPES];
-    if (in->kind != 'G') { /* a replaced order is counted already */
-        for (int kind = 0; kind < GW_SCOPES; kind++) used[kind] = scope_at(r, &f->c, kind)->open_orders;
-        compare(f, GW_CONTROL_OPEN_ORDERS, used, 1, 0);
+    /* A replaced order is counted already. */
+    for (unsigned scopes = in->kind == 'G' ? 0 : setting(f, GW_CONTROL_OPEN_ORDERS); scopes;) {
+        int kind = next_kind(&scopes);
+        compare_at(f, GW_CONTROL_OPEN_ORDERS, kind, scope_at(r, &f->c, kind)->open_orders, 1, 0);
     }
-    for (int kind = 0; kind < GW_SCOPES; kind++) {
-        used[kind] = 0;
-        if (f->limits.set[GW_CONTROL_RATE_PER_S] & 1u << kind)
-            used[kind] = drained(scope_at(r, &f->c, kind), f->limits.rows[kind][GW_CONTROL_RATE_PER_S].value, in->now_ns);
+    for (unsigned scopes = setting(f, GW_CONTROL_RATE_PER_S); scopes;) {
+        int kind = next_kind(&scopes);
+        wide used = drained(scope_at(r, &f->c, kind), limit_at(f, kind, GW_CONTROL_RATE_PER_S)->value, in->now_ns);
+        compare_at(f, GW_CONTROL_RATE_PER_S, kind, used, NANO, -9);
     }
-    compare(f, GW_CONTROL_RATE_PER_S, used, NANO, -9);
 }
 
 int gw_risk_check(const gw_risk *r, const gw_risk_in *in, gw_breach *out, int max) {
-    found f = {out, max, 0, cover(&r->n, in->venue, in->account, in->strategy, in->instrument), {{NULL}, {0}}};
-    f.limits = limits_of(r, &f.c);
+    found f = {out, max, 0, cover(r, in->venue, in->account, in->strategy, in->instrument), r, {0}};
+    find_limits(&f);
     check_permission(r, in, &f);
     check_duplicate(r, in, &f);
     int sound = in->qty > 0 && (in->kind != 'G' || in->cum >= 0);
     if (sound) {
-        compare(&f, GW_CONTROL_ORDER_QTY, NULL, in->qty, in->qty_exp);
+        compare(&f, GW_CONTROL_ORDER_QTY, in->qty, in->qty_exp);
         check_notional(in, &f);
     } else {
         add_plain(&f, GW_CONTROL_ORDER_QTY, GW_SCOPE_FIRM, 0, GW_BREACH_INVALID);
@@ -476,7 +484,7 @@ int gw_risk_check(const gw_risk *r, const gw_risk_in *in, gw_breach *out, int ma
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 
-static void add_to(int64_t *sum, int64_t by, int *said) {
+static inline void add_to(int64_t *sum, int64_t by, int *said) {
     int64_t total;
     if (!__builtin_add_overflow(*sum, by, &total) && total >= -BIGGEST) {
         *sum = total;
@@ -486,12 +494,16 @@ static void add_to(int64_t *sum, int64_t by, int *said) {
     *said |= GW_RISK_SATURATED;
 }
 
-static covering cover_delta(const gw_risk *r, const gw_risk_delta *d) {
-    return cover(&r->n, d->venue, d->account, d->strategy, d->instrument);
-}
+/* An event, the scopes it names, and what it said. */
+typedef struct event {
+    const gw_risk_delta *d;
+    covering c;
+    int said;
+} event;
 
 /* Make the order's reservation (open, pend, incr), and move the cells of its scopes by the difference. */
-static void hold(gw_risk *r, const gw_risk_delta *d, reservation *o, int64_t open, int64_t pend, int64_t incr, int *said) {
+static void hold(gw_risk *r, event *ev, reservation *o, int64_t open, int64_t pend, int64_t incr) {
+    const gw_risk_delta *d = ev->d;
     if (d->slot == GW_RISK_NO_SLOT && d->kind != GW_RISK_RESERVE && d->kind != GW_RISK_EXTERNAL_ORDER) return; /* no slot, nothing held */
     if (held(o) == 0) { /* the order begins, or begins again, to hold: whose it is comes with the event */
         memset(o, 0, sizeof *o);
@@ -501,16 +513,18 @@ static void hold(gw_risk *r, const gw_risk_delta *d, reservation *o, int64_t ope
         o->strategy = d->strategy;
         o->instrument = d->instrument;
     }
-    covering c = cover(&r->n, o->venue, o->account, o->strategy, o->instrument);
+    int same = o->venue == d->venue && o->account == d->account && o->strategy == d->strategy && o->instrument == d->instrument;
+    covering c = same ? ev->c : cover(r, o->venue, o->account, o->strategy, o->instrument);
+    gw_risk_scope *scopes = at(r, r->scopes);
     /* No parts of one order are below 0 or add up to more than 64 bits hold, so neither do their differences. */
     int64_t open_by = open - o->open, pend_by = pend + incr - (o->pend + o->incr);
     int count = (open + pend + incr > 0) - (held(o) > 0);
     for (int kind = 0; kind < GW_SCOPES; kind++) {
-        ((gw_risk_scope *)at(r, r->scopes))[c.index[kind]].open_orders += count;
+        scopes[c.index[kind]].open_orders += count;
         if (kind == GW_SCOPE_SYMBOL) continue; /* its cell is the firm's */
         gw_exposure *e = at(r, cell_offset(r, &c, kind));
-        if (open_by != 0) add_to(o->side == GW_BUY ? &e->open_buy : &e->open_sell, open_by, said);
-        if (pend_by != 0) add_to(o->side == GW_BUY ? &e->pend_buy : &e->pend_sell, pend_by, said);
+        if (open_by != 0) add_to(o->side == GW_BUY ? &e->open_buy : &e->open_sell, open_by, &ev->said);
+        if (pend_by != 0) add_to(o->side == GW_BUY ? &e->pend_buy : &e->pend_sell, pend_by, &ev->said);
     }
     o->open = open;
     o->pend = pend;
@@ -518,39 +532,39 @@ static void hold(gw_risk *r, const gw_risk_delta *d, reservation *o, int64_t ope
     if (held(o) == 0) memset(o, 0, sizeof *o);
 }
 
-static void move_position(gw_risk *r, const gw_risk_delta *d, int64_t qty, int *said) {
-    covering c = cover_delta(r, d);
+static void move_position(gw_risk *r, event *ev, int64_t qty) {
     for (int kind = 0; kind < GW_SCOPE_SYMBOL; kind++)
-        add_to(&((gw_exposure *)at(r, cell_offset(r, &c, kind)))->position, d->side == GW_BUY ? qty : -qty, said);
+        add_to(&((gw_exposure *)at(r, cell_offset(r, &ev->c, kind)))->position, ev->d->side == GW_BUY ? qty : -qty, &ev->said);
 }
 
-static void book_fill(gw_risk *r, const gw_risk_delta *d, reservation *o, int *said) {
+static void book_fill(gw_risk *r, event *ev, reservation *o) {
+    const gw_risk_delta *d = ev->d;
     int64_t left = d->qty, parts[3] = {o->open, o->pend, o->incr};
-    move_position(r, d, d->qty, said);
+    move_position(r, ev, d->qty);
     if (d->slot == GW_RISK_NO_SLOT) return;
     for (int i = 0; i < 3; i++) {
         int64_t take = min64(parts[i], left);
         parts[i] -= take;
         left -= take;
     }
-    hold(r, d, o, parts[0], parts[1], parts[2], said);
-    if (left > 0) *said |= GW_RISK_OVERFILL;
+    hold(r, ev, o, parts[0], parts[1], parts[2]);
+    if (left > 0) ev->said |= GW_RISK_OVERFILL;
 }
 
-static void count_message(gw_risk *r, const gw_risk_delta *d) {
-    covering c = cover_delta(r, d);
+static void count_message(gw_risk *r, const event *ev) {
+    const uint8_t *sets = at(r, r->sets);
     for (int kind = 0; kind < GW_SCOPES; kind++) {
-        gw_risk_scope *s = (gw_risk_scope *)at(r, r->scopes) + c.index[kind];
-        const limit_row *rate = r->limits != NULL && c.known & 1u << kind ? &rows_at(r, c.index[kind])[GW_CONTROL_RATE_PER_S] : NULL;
-        s->bucket_nano = rate == NULL || !rate->set ? 0 : clamp(drained(s, rate->value, d->now_ns) + NANO);
-        if (d->now_ns > s->bucket_ns) s->bucket_ns = d->now_ns;
+        uint32_t index = ev->c.index[kind];
+        gw_risk_scope *s = (gw_risk_scope *)at(r, r->scopes) + index;
+        int limited = r->limits != NULL && ev->c.known >> kind & 1u && sets[index] >> GW_CONTROL_RATE_PER_S & 1u;
+        s->bucket_nano = limited ? clamp(drained(s, rows_at(r, index)[GW_CONTROL_RATE_PER_S].value, ev->d->now_ns) + NANO) : 0;
+        if (ev->d->now_ns > s->bucket_ns) s->bucket_ns = ev->d->now_ns;
         s->messages++;
     }
 }
 
-static void count_cancel(gw_risk *r, const gw_risk_delta *d) {
-    covering c = cover_delta(r, d);
-    for (int kind = 0; kind < GW_SCOPES; kind++) ((gw_risk_scope *)at(r, r->scopes))[c.index[kind]].cancels++;
+static void count_cancel(gw_risk *r, const event *ev) {
+    for (int kind = 0; kind < GW_SCOPES; kind++) ((gw_risk_scope *)at(r, r->scopes))[ev->c.index[kind]].cancels++;
 }
 
 /* Take an id out of the index and close the gap, so that no probe ends early. */
@@ -586,66 +600,68 @@ static void use_id(gw_risk *r, const gw_risk_delta *d) {
     head->ids_used++;
 }
 
-static void book(gw_risk *r, const gw_risk_delta *d, reservation *o, int *said) {
+static void book(gw_risk *r, event *ev, reservation *o) {
+    const gw_risk_delta *d = ev->d;
     int64_t leaves = max64(0, d->leaves), pend_leaves = max64(0, d->pend_leaves), live = o->open + o->pend;
     switch (d->kind) {
     case GW_RISK_RESERVE:
         use_id(r, d);
-        count_message(r, d);
+        count_message(r, ev);
         if (held(o) > 0) {
             memset(o, 0, sizeof *o); /* what the old order held stays in the cells */
-            *said |= GW_RISK_SLOT_TAKEN;
+            ev->said |= GW_RISK_SLOT_TAKEN;
         }
-        if (d->slot == GW_RISK_NO_SLOT) *said |= GW_RISK_BAD_INDEX;
-        hold(r, d, o, 0, d->qty, 0, said);
+        if (d->slot == GW_RISK_NO_SLOT) ev->said |= GW_RISK_BAD_INDEX;
+        hold(r, ev, o, 0, d->qty, 0);
         break;
     case GW_RISK_RELEASE:
     case GW_RISK_REJECT:
-    case GW_RISK_CANCEL_ACK: hold(r, d, o, 0, 0, 0, said); break;
-    case GW_RISK_ACK: hold(r, d, o, live, 0, o->incr, said); break;
+    case GW_RISK_CANCEL_ACK: hold(r, ev, o, 0, 0, 0); break;
+    case GW_RISK_ACK: hold(r, ev, o, live, 0, o->incr); break;
     case GW_RISK_FILL:
-    case GW_RISK_EXTERNAL_FILL: book_fill(r, d, o, said); break;
-    case GW_RISK_CANCEL_SENT: count_cancel(r, d); break;
+    case GW_RISK_EXTERNAL_FILL: book_fill(r, ev, o); break;
+    case GW_RISK_CANCEL_SENT: count_cancel(r, ev); break;
     case GW_RISK_CANCEL_REJECT: break;
     case GW_RISK_REPLACE_RESERVE: /* old or new may trade, never both in full */
         use_id(r, d);
-        count_message(r, d);
-        hold(r, d, o, o->open, o->pend, max64(o->incr, leaves - live), said);
+        count_message(r, ev);
+        hold(r, ev, o, o->open, o->pend, max64(o->incr, leaves - live));
         break;
     case GW_RISK_REPLACE_ACK:
     case GW_RISK_RESTATED:
-        hold(r, d, o, leaves, 0, max64(0, pend_leaves - leaves), said);
+        hold(r, ev, o, leaves, 0, max64(0, pend_leaves - leaves));
         break;
-    case GW_RISK_REPLACE_REJECT: hold(r, d, o, o->open, o->pend, max64(0, pend_leaves - live), said); break;
-    case GW_RISK_BUST: move_position(r, d, -d->qty, said); break;
+    case GW_RISK_REPLACE_REJECT: hold(r, ev, o, o->open, o->pend, max64(0, pend_leaves - live)); break;
+    case GW_RISK_BUST: move_position(r, ev, -d->qty); break;
     case GW_RISK_CORRECT:
-        move_position(r, d, -d->old_qty, said);
-        move_position(r, d, d->qty, said);
+        move_position(r, ev, -d->old_qty);
+        move_position(r, ev, d->qty);
         break;
-    case GW_RISK_EXTERNAL_ORDER: hold(r, d, o, leaves, 0, 0, said); break;
+    case GW_RISK_EXTERNAL_ORDER: hold(r, ev, o, leaves, 0, 0); break;
     case GW_RISK_ID_SEEN: use_id(r, d); break;
-    default: *said |= GW_RISK_BAD_EVENT;
+    default: ev->said |= GW_RISK_BAD_EVENT;
     }
 }
 
 int gw_risk_apply(gw_risk *r, const gw_risk_delta *delta) {
     gw_risk_delta d = *delta;
     reservation none = {0}, *o = &none; /* what an event without a slot moves: nothing that is kept */
-    int said = 0;
+    event ev = {.d = &d};
     if (d.kind == GW_RISK_EXTERNAL_ORDER || d.kind == GW_RISK_EXTERNAL_FILL) d.strategy = 0;
     if (d.kind < GW_RISK_RESERVE || d.kind > GW_RISK_ID_SEEN || d.qty < 0 || d.old_qty < 0 || (d.side != GW_BUY && d.side != GW_SELL)) {
-        said = GW_RISK_BAD_EVENT;
+        ev.said = GW_RISK_BAD_EVENT;
     } else {
         if (d.slot != GW_RISK_NO_SLOT && d.slot >= r->n.orders) {
             d.slot = GW_RISK_NO_SLOT;
-            said |= GW_RISK_BAD_INDEX;
+            ev.said |= GW_RISK_BAD_INDEX;
         }
-        if (cover_delta(r, &d).beyond) said |= GW_RISK_BAD_INDEX;
+        ev.c = cover(r, d.venue, d.account, d.strategy, d.instrument);
+        if (ev.c.beyond) ev.said |= GW_RISK_BAD_INDEX;
         if (d.slot != GW_RISK_NO_SLOT) o = (reservation *)at(r, r->orders) + d.slot;
-        book(r, &d, o, &said);
+        book(r, &ev, o);
     }
-    ((state_head *)at(r, r->state))->flags |= (uint64_t)said;
-    return said;
+    ((state_head *)at(r, r->state))->flags |= (uint64_t)ev.said;
+    return ev.said;
 }
 
 /* ---- what others read ---- */
@@ -654,7 +670,7 @@ int gw_risk_exposure(const gw_risk *r, int scope, uint32_t entity, uint32_t inst
     uint32_t count[GW_SCOPES] = {1, r->n.venues, r->n.accounts, r->n.strategies, r->n.instruments};
     if (scope < 0 || scope >= GW_SCOPES || entity >= count[scope] || instrument >= r->n.instruments) return 0;
     if (scope == GW_SCOPE_SYMBOL && entity != instrument) return 0;
-    size_t row = scope == GW_SCOPE_SYMBOL ? 0 : scope_index(&r->n, scope, entity);
+    size_t row = scope == GW_SCOPE_SYMBOL ? 0 : scope_index(r, scope, entity);
     *out = ((const gw_exposure *)at_const(r, r->cells))[row * r->n.instruments + instrument];
     return 1;
 }
@@ -662,7 +678,7 @@ int gw_risk_exposure(const gw_risk *r, int scope, uint32_t entity, uint32_t inst
 int gw_risk_counters(const gw_risk *r, int scope, uint32_t entity, gw_risk_scope *out) {
     uint32_t count[GW_SCOPES] = {1, r->n.venues, r->n.accounts, r->n.strategies, r->n.instruments};
     if (scope < 0 || scope >= GW_SCOPES || entity >= count[scope]) return 0;
-    *out = ((const gw_risk_scope *)at_const(r, r->scopes))[scope_index(&r->n, scope, entity)];
+    *out = ((const gw_risk_scope *)at_const(r, r->scopes))[scope_index(r, scope, entity)];
     return 1;
 }
 
