@@ -121,6 +121,12 @@ static void fix_business(gw_lane *l, uint32_t conn, const uint8_t *p, gw_inmsg *
   else if (!venue && (m->biz == 'D' || m->biz == 'F' || m->biz == 'G' || m->biz == 'H' || m->biz == 'q')) m->cls = CLS_BUSINESS;
   else m->cls = CLS_KNOWN;
 }
+/* SendingTime within two minutes of our clock (FIX session layer test cases, 2o); one that is absent or no time is a fault of the message, not of its age. */
+#define AGE_MAX_NS 120000000000
+static int in_time(const gw_lane *l) {
+  int64_t age = (int64_t)l->core->now - l->fm.sending_time;
+  return l->fm.sending_time == 0 || l->fm.poss_dup || (age <= AGE_MAX_NS && age >= -AGE_MAX_NS);
+}
 static void class_fix(gw_lane *l, uint32_t conn, const uint8_t *p, uint32_t n, gw_inmsg *m) {
   const gw_conn *c = &l->conns[conn];
   const gw_conn_cfg *cfg = &l->cfg[conn];
@@ -130,6 +136,7 @@ static void class_fix(gw_lane *l, uint32_t conn, const uint8_t *p, uint32_t n, g
   if (rc < 0 && rc != GW_E_FIELDS) { m->cls = CLS_GARBLED; m->seq = 0; return; }
   if (cfg->role == GW_ROLE_DOOR) { m->cls = is_type(l, "A") ? CLS_LOGON : CLS_KNOWN; return; }
   if ((m->a = (uint64_t)gw_fix_head_differs(&l->heads[conn], p, &l->fm)) != 0) { m->cls = CLS_HEADER_FAULT; return; }
+  if (!in_time(l)) { m->cls = CLS_HEADER_FAULT; m->a = 52; return; }
   if (is_type(l, "A")) { m->cls = CLS_LOGON; return; }
   if (is_type(l, "5")) { m->cls = CLS_LOGOUT; return; }
   if (is_type(l, "2")) {

@@ -318,6 +318,8 @@ class FixClient(Client):
         super().__init__(world)
         self.comp_id = comp_id
         self.seq = 0
+        self.late_ns = 0
+        """How far its clock is behind the gateway's."""
         self.heard: list[dict[int, str]] = []
         self._parser = simplefix.FixParser()
 
@@ -345,7 +347,7 @@ class FixClient(Client):
         message = simplefix.FixMessage()
         message.append_pair(8, "FIX.4.4")
         message.append_pair(35, pairs[0][1])
-        for tag, value in ((49, self.comp_id), (56, "GW"), (34, self.seq), (52, utc_timestamp(self.world.now_ns))):
+        for tag, value in ((49, self.comp_id), (56, "GW"), (34, self.seq), (52, utc_timestamp(self.world.now_ns - self.late_ns))):
             message.append_pair(tag, value)
         for tag, value in pairs[1:]:
             message.append_pair(int(tag), value)
