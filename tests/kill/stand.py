@@ -253,6 +253,21 @@ def until(holds: Callable[[], object], what: str, timeout_s: float = BOUND_S) ->
         time.sleep(0.005)
 
 
+def at_rest(count: Callable[[], int], for_s: float = 0.2) -> int:
+    """The count, once it has not changed for a while."""
+    last, since = count(), time.monotonic()
+    while time.monotonic() - since < for_s:
+        time.sleep(0.01)
+        if (now := count()) != last:
+            last, since = now, time.monotonic()
+    return last
+
+
+def nap(for_s: float) -> None:
+    """Give the core away, for a measurement of others."""
+    time.sleep(for_s)
+
+
 def limit_order(client: Client, venue: str, *, account: str = "A1", symbol: str = "", qty: int = 1, **options: Any) -> Any:
     """An order that rests in an empty book."""
     symbol = symbol or ("MSFT" if venue == "generic_fix44" else "AAPL")

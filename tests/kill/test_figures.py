@@ -4,7 +4,7 @@ import time
 from statistics import median
 
 from risk.latch import Latch
-from tests.kill.stand import Stand, limit_order, settled, until
+from tests.kill.stand import Stand, limit_order, nap, settled, until
 from tests.kill.tap import positions
 
 RESTING = 1000
@@ -23,13 +23,13 @@ def test_figures() -> None:
         waits = []
         with Latch(stand.state / "latch", writable=True) as mapped:
             for _ in range(TIMES):
-                time.sleep(0.002)
+                nap(0.002)
                 begin = time.perf_counter_ns()
                 slot = mapped.engage("firm", "", "kill", time.time_ns(), "figures", "figures", None)
                 word = mapped.word(slot)
                 while mapped.seen(slot) != word:
                     assert time.perf_counter_ns() - begin < 1_000_000_000
-                    time.sleep(0.00005)  # the core may be the lane's
+                    nap(0.00005)  # the core may be the lane's
                 waits.append(time.perf_counter_ns() - begin)
                 assert mapped.rearm(slot, mapped.generation(slot), time.time_ns(), "figures", "figures")
             until(lambda: mapped.seen(slot) == mapped.word(slot), "the lane has seen the last rearm")
