@@ -1,15 +1,17 @@
 """What the tests with other people's programs share: a gateway as a process, and a QuickFIX engine on either side of it."""
 
+import contextlib
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from gateway import admin
 from gateway.journal.journal import ring_path
@@ -151,20 +153,26 @@ class Peer:
         """Begin, or begin again on the numbers of its folder; returns when its port is open or it connects."""
         self.folder.mkdir(exist_ok=True)
         self._process = subprocess.Popen(self._argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None
-        os.set_blocking(self._process.stdout.fileno(), False)
+        self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
+        self._reader.start()
         self.until("ready")
 
     def stop(self) -> None:
         """The end of its stdin, which makes it log out; then wait for it."""
-        process, self._process = self._process, None
+        process = self._process
         if process is None:
             return
+        assert process.stdin is not None and process.stdout is not None, "both are pipes"
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
         try:
-            process.communicate(timeout=BOUND_S)
+            process.wait(BOUND_S)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.communicate()
+            process.wait()
+        self._reader.join()
+        process.stdout.close()
+        self._process = None
 
     def kill(self) -> None:
         """SIGKILL: no logout."""
@@ -190,7 +198,6 @@ class Peer:
         """The next thing it says with this word ("in", "logon" …) in which every one of `fields` is as given; what is before is passed over."""
         deadline = time.monotonic() + BOUND_S
         while True:
-            self._read()
             while self._at < len(self.said):
                 said, found = self.said[self._at]
                 self._at += 1
@@ -211,7 +218,6 @@ class Peer:
 
     def heard(self, word: str = "in") -> list[Fields]:
         """Everything it said with this word since it was made, over all its lives."""
-        self._read()
         return [fields for said, fields in self.said if said == word]
 
     def complaints(self) -> list[str]:
@@ -238,10 +244,9 @@ class Peer:
     def _logs(self, kind: str) -> list[Path]:
         return sorted((self.folder / "log").glob(f"*.{kind}*.log"))
 
-    def _read(self) -> None:
-        if self._process is None or self._process.stdout is None:
-            return
-        while line := self._process.stdout.readline():
+    def _read(self, lines: TextIO) -> None:
+        """In a thread, so that no pipe is ever full and keeps QuickFIX waiting."""
+        for line in lines:
             word, _, rest = line.rstrip("\n").partition(" ")
             if word == "numbers":
                 self.said.append((word, dict(enumerate(rest.split()))))

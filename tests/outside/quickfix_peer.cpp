@@ -18,6 +18,7 @@
 #include <map>
 #include <mutex>
 #include <sstream>
+#include <unistd.h>
 
 #include <quickfix/Application.h>
 #include <quickfix/FileLog.h>
@@ -73,6 +74,7 @@ struct Peer : Application {
     std::map<std::string, Order> orders;                // by the venue's id
     std::map<std::string, std::string> ids;             // every ClOrdID → the venue's id
     int count = 0, executions = 0;
+    std::string life = std::to_string(getpid()) + "-";  // no id of an earlier life comes again
 
     Peer(bool is_venue, const SessionID &id) : venue(is_venue), session(id) {}
 
@@ -92,12 +94,13 @@ struct Peer : Application {
         if (type == "D") return enter(m);
         if (type == "F" || type == "G") return change(m, type == "G");
         if (type == "AF") return mass_status(m);
+        if (type == "H") return status(m);
         throw UnsupportedMessageType();
     }
 
     void report(const Order &o, const std::string &exec_type, const std::string &more) {
         std::ostringstream out;
-        out << "35=8|37=" << o.id << "|11=" << o.cl_ord_id << "|17=" << "E" << ++executions << "|150=" << exec_type << "|39=" << o.status() << "|55=" << o.symbol
+        out << "35=8|37=" << o.id << "|11=" << o.cl_ord_id << "|17=" << "E" << life << ++executions << "|150=" << exec_type << "|39=" << o.status() << "|55=" << o.symbol
             << "|54=" << o.side << "|38=" << o.qty << "|44=" << o.px << "|14=" << o.cum << "|151=" << (o.open ? o.qty - o.cum : 0) << "|6=" << (o.cum ? o.px : "0") << "|";
         if (!o.account.empty()) out << "1=" << o.account << "|";
         Message message = parse(out.str() + more);
@@ -112,7 +115,7 @@ struct Peer : Application {
 
     void enter(const Message &m) {
         Order o;
-        o.id = "V" + std::to_string(++count);
+        o.id = "V" + life + std::to_string(++count);
         o.cl_ord_id = get(m, 11), o.symbol = get(m, 55), o.side = get(m, 54), o.account = get(m, 1), o.px = get(m, 44), o.qty = std::stoi(get(m, 38));
         Order &kept = orders[o.id] = o;
         ids[o.cl_ord_id] = o.id;
@@ -136,6 +139,13 @@ struct Peer : Application {
         if (replace) o->qty = std::stoi(get(m, 38)), o->px = get(m, 44);
         else o->open = false;
         report(*o, replace ? "5" : "4", "41=" + old + "|");
+    }
+
+    void status(const Message &m) {
+        auto found = ids.find(get(m, 11));
+        if (found != ids.end()) return report(orders[found->second], "I", "");
+        Message unknown = parse("35=8|37=NONE|11=" + get(m, 11) + "|17=E" + life + std::to_string(++executions) + "|150=I|39=8|103=5|55=" + get(m, 55) + "|54=" + get(m, 54) + "|14=0|151=0|6=0|");
+        Session::sendToTarget(unknown, session);
     }
 
     void mass_status(const Message &m) {
