@@ -203,6 +203,7 @@ typedef struct gw_cmd {
 #define GW_FACT_SLOW 2048      /* a strategy that does not read */
 #define GW_FACT_STOPPED 4096
 #define GW_FACT_GARBLED 8192
+#define GW_FACT_ASK_AGAIN 16384 /* a gap fill covered what control had sent: it will not be answered */
 
 typedef struct gw_ev {
   uint8_t kind, rx, tx, barrier;

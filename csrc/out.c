@@ -416,6 +416,7 @@ static void filled(gw_lane *l, uint32_t conn, uint64_t from, uint64_t to) {
     gw_num *x = gw_num_at(l, conn, n);
     if (x->filled) continue;
     x->filled = 1;
+    if (x->what == OUT_SEND) { c->facts |= GW_FACT_ASK_AGAIN; gw_belled(l, conn); }
     gw_slot *s = gw_slot_of(l, x->slot, x->gen);
     if (!s || gw_is_final(s->state)) continue;
     if (x->what == OUT_STATUS) gw_order_unasked(l, x->slot);

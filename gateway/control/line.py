@@ -24,6 +24,7 @@ from gateway.sessions.actions import (
     Closed,
     Done,
     Evidence,
+    Filled,
     GapClosed,
     GarbledLimit,
     Input,
@@ -158,6 +159,8 @@ class Line(End):
             return  # facts may belong behind what is left for the next bell
         if facts & lib.GW_FACT_GAP_CLOSED:
             yield GapClosed(), 0
+        if facts & lib.GW_FACT_ASK_AGAIN:
+            yield Filled(), 0
         if facts & lib.GW_FACT_GARBLED:
             yield GarbledLimit(), 0
         if facts & lib.GW_FACT_SILENT:

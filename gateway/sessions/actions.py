@@ -213,12 +213,17 @@ class LogoutWanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Filled:
+    """A gap fill of ours covered something that the session itself had sent: the peer has no reason to answer that any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reconciled:
     """The owner has settled every order in doubt, after StatusWanted."""
 
 
 Fact = (
-    Attached | Closed | SeqHigh | SeqLow | HeaderFault | GapClosed | Silent | GarbledLimit | TestAnswered | LogoutWanted | Reconciled
+    Attached | Closed | SeqHigh | SeqLow | HeaderFault | GapClosed | Silent | GarbledLimit | TestAnswered | LogoutWanted | Filled | Reconciled
 )
 Input = Message | Fact
 

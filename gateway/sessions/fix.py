@@ -27,6 +27,7 @@ from gateway.sessions.actions import (
     Evidence,
     Fault,
     Fields,
+    Filled,
     GapClosed,
     GarbledLimit,
     HeaderFault,
@@ -98,6 +99,7 @@ class Event(StrEnum):
     GARBLED = "GARBLED"
     GAP_CLOSED = "GAP_CLOSED"
     SILENT = "SILENT"
+    FILLED = "FILLED"  # a gap fill covered what we had sent, perhaps our TestRequest or status request
     RESET_HIGHER = "RESET_HIGHER"  # SequenceReset-Reset with NewSeqNo above the expected number
     RESET_EQUAL = "RESET_EQUAL"
     RESET_LOWER = "RESET_LOWER"
@@ -225,6 +227,8 @@ class FixSession(Machine[State, Event]):
                 return Event.GARBLED
             case LogoutWanted():
                 return Event.LOGOUT_WANTED
+            case Filled():
+                return Event.FILLED
             case Reconciled():
                 return Event.RECONCILED
 
@@ -352,6 +356,10 @@ class FixSession(Machine[State, Event]):
     def _probe(self) -> Iterator[Action]:
         self.test_count += 1
         yield Send("1", ((112, self._test_req_id()),))
+
+    def _count(self) -> Iterator[Action]:
+        self.test_count += 1
+        yield from ()
 
     def _session_evidence(self) -> Iterator[Action]:
         if self._evidence_n:
@@ -487,6 +495,8 @@ _ROWS: tuple[tuple[tuple[Role, ...], tuple[State, ...], tuple[Event, ...], str, 
     (_A, (_S.RECOVERING,), (_E.GAP_CLOSED,), "flow note_gap_closed open", _S.OPEN),
     (_I, (_S.RECOVERING,), (_E.GAP_CLOSED,), "flow note_gap_closed probe", _S.PROBING),
     (_I, (_S.PROBING,), (_E.TEST_ANSWERED,), "session_evidence ask_status", _S.RECONCILING),
+    (_I, (_S.PROBING,), (_E.FILLED,), "probe", _STAY),
+    (_I, (_S.RECONCILING,), (_E.FILLED,), "count ask_status", _STAY),
     (_I, (_S.RECONCILING,), (_E.STATUS_LAST,), "book engine_evidence open", _S.OPEN),
     (_I, (_S.RECONCILING,), (_E.STATUS_REFUSED,), "want_status", _STAY),
     (_I, (_S.RECONCILING,), (_E.RECONCILED,), "open", _S.OPEN),
@@ -528,6 +538,8 @@ _ROWS: tuple[tuple[tuple[Role, ...], tuple[State, ...], tuple[Event, ...], str, 
 _LOGONS = (_E.LOGON, _E.LOGON_GAP, _E.LOGON_RESET, _E.LOGON_LOW, _E.LOGON_UNKNOWN, _E.LOGON_BAD)
 _IGNORED: tuple[tuple[tuple[Role, ...], tuple[State, ...], tuple[Event, ...]], ...] = (
     (_BOTH, _LOGGED_ON, (_E.ADMIN,)),  # a heartbeat's foreign TestReqID
+    (_BOTH, (_S.AWAIT_LOGON, _S.LOGON_SENT, _S.RECOVERING, _S.OPEN, *_LEAVING), (_E.FILLED,)),  # nothing is waited for that only this could bring
+    (_A, (_S.PROBING, _S.RECONCILING), (_E.FILLED,)),
     (_BOTH, (_S.RECOVERING, _S.OPEN), (_E.TEST_ANSWERED,)),
     (_I, (_S.RECONCILING,), (_E.TEST_ANSWERED,)),
     (_A, (_S.PROBING, _S.RECONCILING), (_E.TEST_ANSWERED,)),

@@ -11,6 +11,7 @@ from gateway.sessions.actions import (
     SECOND,
     Fault,
     Fields,
+    Filled,
     GapClosed,
     GarbledLimit,
     HeaderFault,
@@ -233,6 +234,8 @@ class FixRim(Rim):
             self._write(sent.type, sent.fields, seq, utc_timestamp(now_ns), sent.sending_time, now_ns)
             run = seq + 1
         self._gap_fill(run, end + 1, now_ns)
+        if self.fix.role is Role.INITIATOR and first <= end:
+            self._give(Filled(), now_ns)
 
     def _gap_fill(self, first: int, new_seq_no: int, now_ns: int) -> None:
         if first < new_seq_no:

@@ -28,6 +28,7 @@ INPUTS: dict[Event, a.Input] = {
     Event.CLOSED: a.Closed(),
     Event.LOGOUT_WANTED: a.LogoutWanted("shutdown"),
     Event.RECONCILED: a.Reconciled(),
+    Event.FILLED: a.Filled(),
     Event.LOGON: logon(),
     Event.LOGON_GAP: logon(seq=7),
     Event.LOGON_RESET: logon((141, "Y"), seq=1),
