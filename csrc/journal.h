@@ -54,7 +54,7 @@ typedef struct gw_rec {
     uint16_t lane;
     uint16_t conn;
     uint32_t epoch;
-    uint32_t pad_;  /* zero */
+    uint32_t digest; /* of all that the lane did before: a replay finds the first difference by it; 0 of the writer itself */
     uint64_t lsn;   /* ordinal of the record in the journal, from 1 */
     uint64_t t_ns;  /* now_ns of the step, ns since the epoch */
 } gw_rec;
@@ -130,7 +130,7 @@ int gw_ring_check(const gw_ring *ring, uint64_t bytes);
 /* Contiguous room for a record of up to max_len bytes, head included, 8-byte aligned, not zeroed; NULL if there is not enough free
  * (or max_len is below GW_REC_HEAD or above rec_max). Asking again gives up what was reserved and not committed. */
 uint8_t *gw_ring_reserve(gw_ring *ring, uint32_t max_len);
-/* The reserved record is filled (kind, ver, flags, lane, conn, epoch, pad_ = 0, lsn, t_ns, payload) and `len` bytes long: pads it, fills
+/* The reserved record is filled (kind, ver, flags, lane, conn, epoch, digest, lsn, t_ns, payload) and `len` bytes long: pads it, fills
  * len and crc, publishes it. 0, or a fault and nothing published: GW_E_ARGUMENT nothing reserved, GW_E_SPACE longer than reserved,
  * GW_E_ORDER lsn is not the next one. */
 int gw_ring_commit(gw_ring *ring, uint32_t len);

@@ -194,7 +194,7 @@ void *gw_pen_begin(gw_lane *l, gw_pen *pen, uint8_t kind, uint32_t conn, uint32_
   h->epoch = l->conns[conn].epoch;
   h->lsn = l->core->lsn + 1;
   h->t_ns = l->core->now;
-  h->pad_ = l->core->digest;
+  h->digest = l->core->digest;
   if (l->step_first) h->flags |= GW_REC_STEP_FIRST;
   return p;
 }

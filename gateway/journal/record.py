@@ -58,7 +58,7 @@ class Head(NamedTuple):
     lane: int
     conn: int
     epoch: int
-    pad: int
+    digest: int
     lsn: int
     t_ns: int
 

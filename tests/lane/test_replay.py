@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway import codecs
 from gateway.config import Config, load
 from gateway.lane.replay import Difference, Replay
 from gateway.sessions.actions import SECOND
@@ -51,6 +52,14 @@ def test_every_record_is_decided_again_to_the_byte(played: World) -> None:
 def test_applied_without_deciding_the_state_is_the_same(played: World) -> None:
     records = played.lane.records()
     assert Replay(records, played.config, played.instruments, {}).apply() == played.lane.state_hash()
+
+
+def test_every_record_is_one_of_the_journals_layout(played: World) -> None:
+    layout = codecs.load("journal")
+    for record in played.lane.records():
+        decoded = layout.decode_fields(record, "client")
+        assert decoded is not None and decoded.length == len(record)
+        assert layout.encode_fields(decoded.message.name, decoded.fields)[8:] == record[8:]
 
 
 def test_any_flipped_byte_of_an_input_is_found(played: World) -> None:
