@@ -1,0 +1,1 @@
+"""Other people's programs and data against the running gateway: QuickFIX, tshark, recorded streams, real packets."""
