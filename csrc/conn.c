@@ -248,7 +248,7 @@ void gw_conn_closed(gw_lane *l, uint32_t conn) {
   c->facts |= GW_FACT_CLOSED;
   gw_belled(l, conn);
   if (c->role == GW_ROLE_DOOR) return;
-  int cod = c->role == GW_ROLE_STRATEGY && l->cfg[conn].cancel_on_disconnect;
+  int cod = c->role == GW_ROLE_STRATEGY && l->cfg[conn].cancel_on_disconnect && !l->core->stopping;   /* a shutdown has a rule of its own: on_shutdown */
   if (c->role == GW_ROLE_STRATEGY && !cod) return;
   for (uint32_t i = 0; i < l->sizes.orders; i++) {
     gw_slot *s = &l->slots[i];

@@ -110,7 +110,7 @@ typedef struct gw_core {
   uint32_t epoch, digest, limits_version, open_orders, in_doubt, due_count;
   uint32_t free_head, free_tail, free_count, due_head, due_tail;
   uint8_t started, stopping, stopped, journal_failed, pad_[4];
-  uint32_t stop_cancels, facts;
+  uint32_t facts, pad2_;
   uint64_t ctl_last;
   gw_kill kills[GW_LATCH_WORDS];
   gw_index by_client, by_token;

@@ -750,7 +750,7 @@ int gw_step(gw_lane *l) {
   if (c->due_head != NONE32) work += verdicts(l);
   for (uint32_t word = 0; word < (l->n_conns + 63) / 64; word++)   /* what a verdict told leaves in the same step */
     for (uint64_t bits = l->dirty[word]; bits; bits &= bits - 1) work += send_out(l, word * 64 + (uint32_t)__builtin_ctzll(bits));
-  if (c->stopping && c->stop_cancels == 0 && !c->stopped && c->stopping == 2) { gw_pen pen = live_pen(); work += LIVE(decide_stop(l, &pen)); }
+  if (c->stopping == 2 && !c->stopped) { gw_pen pen = live_pen(); work += LIVE(decide_stop(l, &pen)); }
   ring_bells(l);
   return work;
 }

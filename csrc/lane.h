@@ -237,6 +237,7 @@ typedef struct gw_counts {
   uint64_t in, out, records, orders, denied, acks, fills, cancels, rejects, orphans, odd, garbled, dropped, commands, events;
   uint64_t state_hash, lsn;
   uint32_t open_orders, in_doubt, queued, stopped;
+  uint32_t cancelling, pad_;   /* once it stops: orders whose cancel is wanted; before that: all that are open */
   uint32_t limits_version, digest;
 } gw_counts;
 typedef struct gw_diff { uint64_t lsn; uint32_t offset, kind; uint32_t want_len, got_len; } gw_diff;

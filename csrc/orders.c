@@ -194,7 +194,6 @@ static void order_over(gw_lane *l, uint32_t slot) {
   l->core->open_orders--;
   l->conns[s->conn_v].open_orders--;
   l->conns[s->conn_s].open_orders--;
-  if (l->core->stop_cancels) l->core->stop_cancels--;
   free_slot(l, slot);
 }
 static void apply_accept(gw_lane *l, const gw_rec *h, const gw_dec *d, const uint8_t *frame, uint32_t n, uint32_t conn) {

@@ -56,7 +56,7 @@ class Carrier:
                 self._push(self.core.tick(now_ns))
             if self.core.counting:
                 in_doubt = {conn: self.lane.view(conn).in_doubt for conn in self.core.links}
-                self.give(Counted(self.lane.counts().open_orders, in_doubt))
+                self.give(Counted(self.lane.counts().cancelling, in_doubt))
 
     def give(self, event: Input) -> None:
         """One input to the core; its answers are on their way when this returns."""

@@ -348,7 +348,7 @@ class Core:
                 line.begin(view)
 
     def _on_counted(self, event: Counted, now_ns: int) -> None:
-        if self.stage is Stage.CANCELLING and not event.open_orders:
+        if self.stage is Stage.CANCELLING and not event.cancelling:
             self._leave(now_ns)
         for link in self.links.values():
             if link.settling and not event.in_doubt.get(link.conn):

@@ -66,9 +66,9 @@ class DrainWanted:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Orders that are open now, and those in doubt by connection; told while the core is `counting`."""
+    """Orders whose cancel is under way now, and those in doubt by connection; told while the core is `counting`."""
 
-    open_orders: int
+    cancelling: int
     in_doubt: dict[int, int] = field(default_factory=dict)
 
 

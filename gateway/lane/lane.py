@@ -109,6 +109,8 @@ class Counts(NamedTuple):
     limits_version: int
     lsn: int
     stopped: bool
+    cancelling: int
+    """Once it stops, orders whose cancel is wanted; before that, all that are open."""
 
 
 def fault_name(code: int) -> str:
@@ -274,7 +276,7 @@ class Lane:
             records=c.records, messages_in=getattr(c, "in"), messages_out=c.out, orders=c.orders, denied=c.denied, acks=c.acks, fills=c.fills,
             cancels=c.cancels, rejects=c.rejects, orphans=c.orphans, odd=c.odd, garbled=c.garbled, dropped=c.dropped, commands=c.commands,
             events=c.events, open_orders=c.open_orders, in_doubt=c.in_doubt, queued=c.queued, limits_version=c.limits_version, lsn=c.lsn,
-            stopped=bool(c.stopped),
+            stopped=bool(c.stopped), cancelling=c.cancelling,
         )  # fmt: skip
 
     def position(self, scope: int, entity: int, instrument: int) -> int:

@@ -158,7 +158,7 @@ class World:
                 self.heard.append((None, self.now_ns))
                 self._push(self.core.tick(self.now_ns))
             if self.core.counting:
-                self.give(Counted(self.lane.counts().open_orders, {conn: self.lane.view(conn).in_doubt for conn in self.core.links}))
+                self.give(Counted(self.lane.counts().cancelling, {conn: self.lane.view(conn).in_doubt for conn in self.core.links}))
             for conn, line in list(self.lines.items()):
                 busy |= self._carry(conn, line)
             for venue in self.venues.values():
