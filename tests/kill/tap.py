@@ -45,6 +45,13 @@ class Tap:
     def release(self) -> None:
         self._flowing.set()
 
+    def cut(self) -> int:
+        """The wire breaks, and no new one leads to the venue until `venue_port` is given back; returns what it was."""
+        port, self.venue_port = self.venue_port, 0
+        for each in self._sockets:
+            _end(each)
+        return port
+
     def types(self) -> list[str]:
         """What has passed so far, session messages left out."""
         return [seen.type for seen in list(self.seen) if seen.type in "DGFqOUXCM"]
@@ -53,10 +60,7 @@ class Tap:
         self._ended = True
         self._flowing.set()
         for each in [self._listener, *self._sockets]:
-            try:
-                each.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+            _end(each)
         for thread in self._threads:
             thread.join(5)
         for each in [self._listener, *self._sockets]:
@@ -101,10 +105,14 @@ class Tap:
         except OSError:
             pass
         for each in (come, go):
-            try:
-                each.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+            _end(each)
+
+
+def _end(sock: socket.socket) -> None:
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # it has ended already
 
 
 def _fix_messages(data: bytes) -> tuple[list[str], bytes]:

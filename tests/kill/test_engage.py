@@ -10,7 +10,7 @@ import pytest
 from gateway.admin import AdminError, Status
 from gateway.client import Client
 from gateway.tools.ask import ask
-from tests.kill.stand import Stand, last, limit_order, queued, settled, until
+from tests.kill.stand import Stand, at_rest, last, limit_order, queued, settled, until
 from tests.kill.tap import positions
 
 
@@ -213,3 +213,41 @@ def test_cancels_and_questions_flow_while_the_gate_is_dropped() -> None:
         assert stand.end() == 0
         latch = max(lsn for lsn, _, dropped in stand.sent().latches if dropped)
         assert all(lsn < latch for lsn in stand.sent().news)
+
+
+def test_a_venue_that_is_away_hears_of_it_when_it_is_back() -> None:
+    with Stand() as stand:
+        client = stand.client()
+        resting = [limit_order(client, "generic_fix44") for _ in range(3)]
+        settled(resting, "NEW")
+        port = stand.fix.cut()
+        until(lambda: "closed" in [view.tx for view in stand.status().sessions if view.venue == "generic_fix44"], "the session is lost")
+        assert stand.engage()[0] == 0
+        assert [order.status for order in resting] == ["NEW"] * 3 and stand.fix.types().count("F") == 0
+        stand.fix.venue_port = port
+        settled(resting, "CANCELED")
+        assert stand.fix.types().count("D") == 3
+
+        # And a replace that waits is denied, its order cancelled; so is everything of a strategy that goes while its orders wait.
+        assert stand.rearm()[0] == 0
+        first = limit_order(client, "generic_fix44")
+        settled([first], "NEW")
+        stand.fix.pinch()
+        waiting = [limit_order(client, "generic_fix44") for _ in range(800)]
+        waits = at_rest(lambda: queued(stand))
+        assert waits > 20
+        first.replace(qty=2)
+        until(lambda: queued(stand) == waits + 1, "the replace waits")
+        assert stand.engage("--scope", "venue=generic_fix44")[0] == 0
+        stand.fix.release()
+        settled([first, *waiting], "CANCELED DENIED")
+        assert first.status == "CANCELED" and "killed" in [report.reason for report in first.unread], list(first.unread)
+        assert stand.rearm("--scope", "venue=generic_fix44")[0] == 0
+        stand.fix.pinch()
+        waiting = [limit_order(client, "generic_fix44") for _ in range(800)]
+        until(lambda: queued(stand) > 20 and stand.status().counts["open_orders"] == 800, "orders wait")
+        client.close()
+        until(lambda: queued(stand) == 0, "what waits is denied at once")
+        stand.fix.release()
+        until(lambda: stand.open_orders() == 0, "what has left is cancelled")
+        assert stand.fix.types().count("G") == 0
