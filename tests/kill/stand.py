@@ -236,6 +236,11 @@ class Stand:
         assert self.venues.stop() == 0
         return {each["venue"]: each for each in map(json.loads, filter(lambda line: line.startswith("{"), self.venues.lines))}
 
+    def replays(self) -> bool:
+        """True if the journal of an ended gateway is decided again as it was."""
+        done = subprocess.run([str(BIN / "gateway"), "replay", str(self.state)], capture_output=True, text=True, timeout=BOUND_S, check=False)
+        return done.returncode == 0 and "all the same" in done.stdout
+
     def sent(self) -> Sent:
         """The journal of an ended gateway."""
         return Sent(self.state, self.file)

@@ -63,7 +63,7 @@ def test_the_firm_is_dropped_while_orders_stream_and_the_queue_is_denied() -> No
         fresh = [limit_order(client, venue) for venue in ("generic_fix44", "nasdaq")]
         settled(fresh, "NEW")
 
-        assert stand.end() == 0
+        assert stand.end() == 0 and stand.replays()
         sent = stand.sent()
         dropped = [lsn for lsn, slot, is_dropped in sent.latches if slot == 0 and is_dropped]
         opened = [lsn for lsn, slot, is_dropped in sent.latches if slot == 0 and not is_dropped and lsn > dropped[0]]

@@ -31,6 +31,16 @@ def test_a_full_disk() -> None:
         settled(resting, "CANCELED")
         settled(filling, "CANCELED DENIED")
         assert stand.end() == 1
+        # What the disk did not take, the ring has kept: with the disk mended, the next gateway has it all.
+        stand.start()
+        assert stand.open_orders() == 0
+        assert stand.rearm()[0] == 0
+        back = stand.client()
+        order = limit_order(back, "nasdaq")
+        settled([order], "NEW")
+        assert stand.end() == 0 and stand.replays()
+        counts, sent = stand.venue_counts(), stand.sent()
+        assert sum(each["received"]["new"] for each in counts.values()) == len(sent.news)
 
 
 def test_the_sweep_has_room_in_the_ring_that_a_flood_cannot_take() -> None:
