@@ -2331,11 +2331,27 @@ static uint64_t mix(uint64_t h, uint64_t word) {
     return h ^ h >> 29;
 }
 
+static uint64_t mix_px(uint64_t h, bool has, int64_t px) { return mix(mix(h, has), has ? (uint64_t)px : 0); }
+
+static uint64_t mix_order(const ex *x, uint64_t h, const order *o) {
+    uint64_t bytes = o->side | (uint64_t)o->ord_type << 8 | (uint64_t)o->tif << 16 | (uint64_t)o->flags << 24 | (uint64_t)o->peg << 32 |
+                     (uint64_t)o->stp_mode << 40 | (uint64_t)o->place << 48;
+    int64_t expire_ns = o->tif == GTD ? x->heap[o->heap_at].expire_ns : 0;
+    uint64_t words[] = {
+        o->id, (uint64_t)o->leaves, (uint64_t)o->shown, (uint64_t)o->cum, (uint64_t)o->px, (uint64_t)o->cap, (uint64_t)o->stop_px,
+        (uint64_t)o->display, (uint64_t)o->min_qty, o->rank, o->session, o->account, o->stp_id, bytes, (uint64_t)expire_ns,
+    };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) h = mix(h, words[i]);
+    return h;
+}
+
 static uint64_t mix_queue(const ex *x, uint64_t h, uint32_t at) {
-    for (; at; at = x->orders[at].next) {
-        const order *o = &x->orders[at];
-        h = mix(mix(mix(mix(h, o->id), (uint64_t)o->leaves), (uint64_t)o->shown), (uint64_t)o->cum);
-    }
+    for (; at; at = x->orders[at].next) h = mix_order(x, h, &x->orders[at]);
+    return h;
+}
+
+static uint64_t mix_list(const ex *x, uint64_t h, uint32_t at) {
+    for (; at; at = x->orders[at].list_next) h = mix_order(x, h, &x->orders[at]);
     return h;
 }
 
@@ -2350,20 +2366,38 @@ static uint64_t mix_tree(const ex *x, uint64_t h, const tree *t) {
     return h;
 }
 
+/* Prices, timers and statistics of a symbol; its orders come after. */
+static uint64_t mix_symbol(const ex *x, uint64_t h, uint32_t sym) {
+    const symbol *s = &x->symbols[sym];
+    h = mix(mix(mix(mix(h, sym), s->phase), s->tier), (uint64_t)s->opened_ns);
+    h = mix(mix(mix(h, (uint64_t)s->close_ns), (uint64_t)s->limit_since_ns), (uint64_t)s->pause_until_ns);
+    h = mix_px(mix_px(mix_px(h, s->has_last, s->last), s->has_reference, s->reference), s->has_luld, s->luld_reference);
+    h = mix(mix_px(mix_px(h, s->has_prints, s->low_print), s->has_prints, s->high_print), s->peg_quote_known);
+    if (s->peg_quote_known) h = mix_px(mix_px(h, s->peg_has & 1, s->peg_bid), s->peg_has >> 1, s->peg_ask);
+    if (x->c.luld_unit) {
+        h = mix(h, (uint64_t)s->bucket);
+        for (uint32_t i = 0; i < BUCKETS; i++) {
+            const sum *b = &x->sums[(size_t)sym * BUCKETS + i];
+            h = mix(mix(h, (uint64_t)b->total), (uint64_t)b->count);
+        }
+    }
+    const book_statistics_view *t = &s->tally;
+    h = mix(mix(mix(h, (uint64_t)t->trades), (uint64_t)t->volume), (uint64_t)t->open_px);
+    return mix(mix(mix(h, (uint64_t)t->high_px), (uint64_t)t->low_px), (uint64_t)t->last_px);
+}
+
 uint64_t book_state_hash(const book_exchange *x) {
     uint64_t h = mix(mix(0, x->trade_id), x->live);
     for (uint32_t i = 0; i < x->c.symbols; i++) {
         const symbol *s = &x->symbols[i];
-        h = mix(mix(mix(mix(h, i), s->phase), s->has_last), (uint64_t)s->last);
+        h = mix_symbol(x, h, i);
         for (int side = BUY; side <= SELL; side++) {
+            uint32_t top = s->top[side];
+            h = mix(mix(h, top != 0), top ? x->orders[top].id : 0);
             h = mix_tree(x, mix_tree(x, h, &s->book[side]), &s->stops[side]);
-            for (uint32_t at = s->market[side].head; at; at = x->orders[at].next)
-                h = mix(mix(mix(h, x->orders[at].id), (uint64_t)x->orders[at].leaves), (uint64_t)x->orders[at].cum);
+            h = mix_queue(x, h, s->market[side].head);
         }
-        for (uint32_t at = s->auction_only.head; at; at = x->orders[at].list_next)
-            h = mix(mix(h, x->orders[at].id), x->orders[at].place);
-        for (uint32_t at = s->pegs.head; at; at = x->orders[at].list_next)
-            h = mix(mix(mix(h, x->orders[at].id), x->orders[at].place), (uint64_t)x->orders[at].px);
+        h = mix_list(x, mix_list(x, h, s->auction_only.head), s->pegs.head);
     }
     return h;
 }

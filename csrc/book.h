@@ -102,6 +102,7 @@ void book_indication(book_exchange *x, uint32_t symbol, book_indication_view *ou
 void book_statistics(const book_exchange *x, uint32_t symbol, book_statistics_view *out);
 uint8_t book_phase(const book_exchange *x, uint32_t symbol);
 uint32_t book_live(const book_exchange *x);
+/* What decides the next events, in 64 bits; trades kept for a bust do not count. */
 uint64_t book_state_hash(const book_exchange *x);
 
 #endif

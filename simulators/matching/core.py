@@ -124,7 +124,7 @@ class CoreExchange:
         return int(lib.book_live(self._x))
 
     def state_hash(self) -> int:
-        """64 bits of everything that decides the future of the books; equal states have equal hashes, C or twin."""
+        """64 bits of what decides the next events: equal states have equal hashes, C or twin. Trades kept for a bust do not count."""
         return int(lib.book_state_hash(self._x))
 
     def _known(self, symbol: int) -> int:

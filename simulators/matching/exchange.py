@@ -57,7 +57,7 @@ class Exchange(Protocol):
         """How many orders are alive, of all symbols, on the book or waiting."""
 
     def state_hash(self) -> int:
-        """64 bits of everything that decides the future of the books; equal states have equal hashes, C or twin."""
+        """64 bits of what decides the next events: equal states have equal hashes, C or twin. Trades kept for a bust do not count."""
 
 
 def open_exchange(

@@ -14,6 +14,7 @@ Rules and their sources (the reference study, section 6.1, and what it cites):
 """
 
 import heapq
+from collections.abc import Iterator
 
 from simulators.matching.profiles import Accept
 from simulators.matching.records import (
@@ -112,31 +113,17 @@ class TwinExchange(TwinChecks):
         return len(self.orders)
 
     def state_hash(self) -> int:
-        """64 bits of everything that decides the future of the books; equal states have equal hashes, C or twin."""
+        """64 bits of what decides the next events: equal states have equal hashes, C or twin. Trades kept for a bust do not count."""
         h = 0
-
-        def mix(*words: int) -> None:
-            nonlocal h
-            for word in words:
-                h = (h ^ (word & _MASK)) * 0x9E3779B97F4A7C15 & _MASK
-                h ^= h >> 29
-
-        mix(self._trade_id, len(self.orders))
-        for symbol in self.symbols:
-            mix(symbol.index, symbol.phase, symbol.last is not None, symbol.last or 0)
-            for side in (Side.BUY, Side.SELL):
-                for book in (symbol.sides[side], symbol.stops[side]):
-                    for level in book:
-                        mix(level.px, len(level.displayed))
-                        for o in level.orders():
-                            mix(o.order_id, o.leaves, o.shown, o.cum)
-                for o in symbol.market[side].values():
-                    mix(o.order_id, o.leaves, o.cum)
-            for o in symbol.auction_only.values():
-                mix(o.order_id, o.place)
-            for o in symbol.pegs.values():
-                mix(o.order_id, o.place, o.px)
+        for word in self._state():
+            h = (h ^ (word & _MASK)) * 0x9E3779B97F4A7C15 & _MASK
+            h ^= h >> 29
         return h
+
+    def _state(self) -> Iterator[int]:
+        yield from (self._trade_id, len(self.orders))
+        for symbol in self.symbols:
+            yield from symbol.state(timed=self.profile.luld_unit > 0)
 
     # -- a message -------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from simulators.matching.records import TOTAL_MAX, Flag, Phase, Side, Statistics
+from simulators.matching.records import TOTAL_MAX, Flag, Phase, Side, Statistics, Tif
 
 Queue = OrderedDict[int, "Order"]  # by Order.key; keeps arrival and lets any order leave at once
 
@@ -71,6 +71,13 @@ class Order:
     def least(self) -> int:
         """The smallest execution it accepts while it rests: a condition of hidden orders only."""
         return min(self.min_qty, self.leaves) if self.hidden else 0
+
+    def state(self) -> Iterator[int]:
+        """The words of the state hash."""
+        yield from (self.order_id, self.leaves, self.shown, self.cum, self.px, self.cap, self.stop_px, self.display_qty)
+        yield from (self.min_qty, self.rank, self.session, self.account, self.stp_id)
+        yield self.side | self.ord_type << 8 | self.tif << 16 | self.flags << 24 | self.peg << 32 | self.stp_mode << 40 | self.place << 48
+        yield self.expire_ns if self.tif == Tif.GTD else 0
 
 
 @dataclass(slots=True, eq=False)
@@ -277,3 +284,29 @@ class Symbol:
         out += [o for o in self.auction_only.values() if o.place == Place.PARKED]
         out += [o for o in self.pegs.values() if o.place == Place.PARKED]
         return out
+
+    def state(self, timed: bool) -> Iterator[int]:
+        """The words of the state hash; the intervals of the 5-minute mean count when `timed`."""
+        yield from (self.index, self.phase, self.tier, self.opened_ns, self.close_ns, self.limit_since_ns, self.pause_until_ns)
+        for px in (self.last, self.reference, self.luld_reference, self.low_print, self.high_print):
+            yield from (px is not None, px or 0)
+        yield self.peg_quote is not None
+        for px in self.peg_quote or ():
+            yield from (px is not None, px or 0)
+        if timed:
+            yield self.bucket
+            for total, count in self.sums:
+                yield from (total, count)
+        yield from (px or 0 for px in self.tally.statistics())
+        for side in (Side.BUY, Side.SELL):
+            top = self.top[side]
+            yield from (top is not None, top.order_id if top else 0)
+            for book in (self.sides[side], self.stops[side]):
+                for level in book:
+                    yield from (level.px, len(level.displayed))
+                    for o in level.orders():
+                        yield from o.state()
+            for o in self.market[side].values():
+                yield from o.state()
+        for o in (*self.auction_only.values(), *self.pegs.values()):
+            yield from o.state()
