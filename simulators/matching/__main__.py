@@ -18,12 +18,12 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         messages = stream.to_messages(stream.read(options.file), str(options.file))
+        count = len(messages) // MESSAGE.size
+        exchange = open_exchange(STREAM, max_orders=min(max(count, 1), MAX_SIZE["max_orders"]), twin=options.twin)
+        lines = stream.run(exchange, messages)
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
-    count = len(messages) // MESSAGE.size
-    exchange = open_exchange(STREAM, max_orders=min(max(count, 1), MAX_SIZE["max_orders"]), twin=options.twin)
-    lines = stream.canonical(exchange.run(messages))
     if options.csv:
         sys.stdout.write("".join(f"{line}\n" for line in lines))
     else:

@@ -3,6 +3,10 @@
 File: u64 magic, u32 version, u32 count, then `count` records of 40 bytes, little-endian: u8 type (0 new, 1 cancel, 2 modify),
 u8 side, u8 ioc, u8 pad, u32 quantity, u64 sequence, u64 order_id, i64 price_ticks, i64 reserved.
 Text: one line a report, stable-sorted by (sequence, type), joined by newlines, none at the end.
+
+Where the format is silent: a new order under an id that is alive has no report and changes nothing (no report type refuses one,
+and an acknowledgement would claim what did not happen); a quantity of 0 is acknowledged and never rests; the side and ioc of a
+cancel or modify must be in range and change nothing, so a modify always rests what it does not trade; pad and reserved mean nothing.
 """
 
 import hashlib
@@ -11,11 +15,15 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from simulators.matching.records import EVENT, MESSAGE, EventKind, Kind, Tif
+from simulators.matching.exchange import Exchange
+from simulators.matching.records import EVENT, MESSAGE, EventKind, Kind, Reason, Tif
+
+MAGIC, VERSION = 0x4D4542575F303031, 1  # "MEBW_001", as the benchmark's own reader demands
 
 HEADER = struct.Struct("<QII")
 RECORD = struct.Struct("<BBBBIQQqq")
 _KINDS = (Kind.NEW, Kind.CANCEL, Kind.REPLACE)
+_BATCH = 65_536 * MESSAGE.size  # so that the events of a long stream are never all in memory
 
 
 def read(path: Path) -> bytes:
@@ -28,7 +36,11 @@ def read(path: Path) -> bytes:
             raise ValueError(f"{path}: not an xz file: {error}") from error
     if len(data) < HEADER.size:
         raise ValueError(f"{path}: {len(data)} bytes is shorter than the header of {HEADER.size}")
-    _, _, count = HEADER.unpack_from(data)
+    magic, version, count = HEADER.unpack_from(data)
+    if (magic, version) != (MAGIC, VERSION):
+        raise ValueError(
+            f"{path}: not an order stream: magic {magic:#018x} version {version}, not magic {MAGIC:#018x} version {VERSION}"
+        )
     if len(data) != HEADER.size + count * RECORD.size:
         raise ValueError(
             f"{path}: the header says {count} records of {RECORD.size} bytes, the file has {len(data) - HEADER.size} bytes"
@@ -59,8 +71,11 @@ def to_messages(records: bytes, name: str = "stream") -> bytearray:
 
 
 def reports(events: bytes | bytearray) -> Iterator[tuple[int, int, str]]:
-    """(sequence, type, line) of every event that the format has a report for."""
-    for kind, side, _, _, _, seq, _, order_id, match_id, px, qty, leaves, *_ in EVENT.iter_unpack(events):
+    """(sequence, type, line) of every event that the format has a report for.
+
+    Raises ValueError when the exchange refused an order because its pool was full: the result would not be the stream's.
+    """
+    for kind, side, reason, _, _, seq, _, order_id, match_id, px, qty, leaves, *_ in EVENT.iter_unpack(events):
         if kind == EventKind.TRADE:
             yield seq, 1, f"1,{seq},{px},{qty},{match_id},{order_id}"
         elif kind == EventKind.ACCEPTED:
@@ -73,11 +88,14 @@ def reports(events: bytes | bytearray) -> Iterator[tuple[int, int, str]]:
             yield seq, 4, f"4,{seq},{order_id}"
         elif kind == EventKind.REPLACE_REJECTED:
             yield seq, 5, f"5,{seq},{order_id}"
+        elif reason == Reason.POOL_FULL:
+            raise ValueError(f"sequence {seq}: order {order_id} finds every place of the exchange taken by orders that are alive")
 
 
-def canonical(events: bytes | bytearray) -> list[str]:
-    """The lines of the canonical text in their order."""
-    found = list(reports(events))
+def run(exchange: Exchange, messages: bytes | bytearray) -> list[str]:
+    """The lines of the canonical text of `messages`, in their order."""
+    view = memoryview(messages)
+    found = [report for at in range(0, len(view), _BATCH) for report in reports(exchange.run(view[at : at + _BATCH]))]
     found.sort(key=lambda report: report[:2])
     return [line for _, _, line in found]
 

@@ -35,7 +35,6 @@ from simulators.matching.records import (
     Phase,
     Quote,
     Reason,
-    Side,
     Statistics,
     Tif,
     check_whole,

@@ -18,6 +18,7 @@ from simulators.matching import (
     Kind,
     Message,
     OrdType,
+    Peg,
     Phase,
     Profile,
     Reason,
@@ -70,6 +71,29 @@ def test_a_batch_is_its_messages_one_by_one(seed: int) -> None:
     events = batch.run(data)
     assert events == b"".join(EVENT.pack(*e) for m in messages for e in single.send(m)) == twin.run(data)
     assert batch.state_hash() == single.state_hash() == twin.state_hash()
+
+
+def test_states_that_will_behave_differently_have_different_hashes() -> None:
+    order = Message(Kind.NEW, order_id=1, px=10, qty=8, session=1, account=1, tif=Tif.GTD, expire_ns=9, flags=Flag.HIDDEN)
+    others = [
+        replace(order, **{field: value})
+        for field, value in (
+            ("order_id", 2), ("px", 11), ("qty", 9), ("session", 2), ("account", 2), ("stp_id", 1), ("stp_mode", 2), ("side", 1),
+            ("tif", Tif.GTC), ("expire_ns", 10), ("flags", 0), ("flags", Flag.HIDDEN | Flag.LMM), ("min_qty", 1), ("symbol", 1),
+        )
+    ]  # fmt: skip
+    stop = Message(Kind.NEW, order_id=1, px=10, qty=8, stop_px=12, ord_type=OrdType.STOP_LIMIT)
+    peg = Message(Kind.NEW, order_id=1, px=10, qty=8, peg=Peg.MID)
+    others += [stop, replace(stop, stop_px=13), replace(stop, px=9), peg, replace(peg, stop_px=1), replace(peg, peg=Peg.MARKET)]
+    others += [replace(order, flags=0, display_qty=4), replace(order, flags=0, display_qty=2), Message(Kind.REFERENCE, px=3)]
+    others += [Message(Kind.REFERENCE, px=3, phase=2), Message(Kind.PHASE, phase=Phase.HALT), Message(Kind.PHASE, phase=Phase.CONTINUOUS)]
+    others += [Message(Kind.PHASE, phase=Phase.CONTINUOUS, expire_ns=5)]
+    for twin in (False, True):
+        found: dict[int, Message] = {}
+        for message in (order, *others):
+            exchange = open_exchange(PRICE_TIME, symbols=2, twin=twin)
+            assert not any(e.kind == EventKind.REJECTED for e in exchange.send(message)), message
+            assert found.setdefault(exchange.state_hash(), message) is message, (twin, message)
 
 
 def test_no_event_is_lost_when_there_are_more_than_the_room_takes() -> None:
