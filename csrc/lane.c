@@ -517,6 +517,11 @@ static int starved(const gw_lane *l, uint32_t conn) {
   uint64_t keep = 4 * GW_FRAME_MAX + (l->conns[conn].role == GW_ROLE_VENUE ? 0 : gw_sweep_room(l));
   return gw_ring_room(l->ring, keep) < keep;
 }
+/* A strategy that does not read is not read either, before its refusals push what it has not seen out of its stream. */
+static int slow(const gw_lane *l, uint32_t conn) {
+  const gw_conn *c = &l->conns[conn];
+  return c->role == GW_ROLE_STRATEGY && c->stream_len - c->stream_sent >= l->sizes.stream / 8 * 7;
+}
 static int heartbeat_due(const gw_lane *l, const gw_conn *c) { return c->hb_ns && (int64_t)l->core->now - c->last_tx_ns >= c->hb_ns; }
 /* Bind what may leave on a connection now, while there is credit: numbered, encoded, journaled, in the buffer. *blocked: credit ended first. */
 static int bind_out(gw_lane *l, uint32_t conn, int *blocked) {
@@ -570,7 +575,7 @@ static int read_frames(gw_lane *l, uint32_t conn) {
     uint32_t have = w->rlen - w->roff;
     int len = have ? gw_frame_in(l, conn, p, have) : 0;
     if (len == 0) { if (have >= l->sizes.rx - GW_FRAME_MAX / 2 && have >= GW_FRAME_MAX) len = -1; else break; }
-    if (starved(l, conn)) { more = 1; break; }   /* the journal is full: bytes stay where they are */
+    if (starved(l, conn) || slow(l, conn)) { more = 1; break; }   /* the journal, or the stream, is full: bytes stay where they are */
     gw_pen pen = live_pen();
     uint32_t k = len > 0 ? (uint32_t)len : (uint32_t)-len > have ? have : (uint32_t)-len;
     if (!LIVE(decide_in(l, conn, p, k, len < 0, &pen))) { more = 1; break; }

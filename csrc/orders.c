@@ -323,7 +323,7 @@ static void apply_report(gw_lane *l, const gw_dec *d, gw_slot *s) {
 void gw_apply_dec(gw_lane *l, const gw_rec *h, const gw_dec *d, const uint8_t *frame, uint32_t n, uint32_t conn, uint32_t sub) {
   gw_core *c = l->core;
   gw_slot *s = d->slot == NONE32 || d->what == DEC_ACCEPT ? NULL : gw_slot_of(l, d->slot, d->gen);
-  if (d->flags & DEC_ODD) { c->n_odd++; if (d->what == DEC_REPORT) l->conns[conn].facts |= GW_FACT_ODD; }
+  if (d->flags & DEC_ODD) { c->n_odd++; if (d->what == DEC_REPORT) { l->conns[conn].facts |= GW_FACT_ODD; gw_belled(l, conn); } }
   switch (d->what) {
     case DEC_ACCEPT: apply_accept(l, h, d, frame, n, conn); break;
     case DEC_DENY: c->n_denied++; break;
