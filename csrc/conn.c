@@ -112,7 +112,6 @@ static int is_type(const gw_lane *l, const char *t) {
 }
 static void fix_business(gw_lane *l, uint32_t conn, const uint8_t *p, gw_inmsg *m) {
   gw_fault f;
-  memset(&l->scr, 0, sizeof l->scr);
   l->scr_lsn = 0;
   if (l->fm.odd || gw_fix_decode(l->cfg[conn].dialect, p, &l->fm, &l->scr, &f) < 0) { m->cls = CLS_MALFORMED; return; }
   m->biz = (uint8_t)l->scr.order.kind;

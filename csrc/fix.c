@@ -15,7 +15,7 @@
 #define BEGIN_MAX 16   /* longest BeginString value; FIXT.1.1 has 8 */
 #define TRAILER 7      /* "10=nnn|" */
 #define BODY_MIN 5     /* "35=0|" */
-#define STORE_AHEAD 16 /* places that may be stored behind the last one */
+#define STORE_AHEAD 36 /* places that may be stored behind the last one: a block's, by fours */
 
 /* ---- frames ---- */
 
@@ -25,10 +25,29 @@ static inline bool in_begin_string(uint8_t c)
     return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.';
 }
 
+/* The same for "8=FIX.x.y|9=n|" with a length of one to seven digits, when all of it is there; false if it is anything else. */
+static inline bool read_usual_length(const uint8_t *p, size_t n, size_t *body, size_t *length)
+{
+    if (n < 20 || (gw_load8(p) & 0xff00ffffffffffffu) != (0x2e002e5849463d38u & 0xff00ffffffffffffu)) /* 8=FIX. . */
+        return false;
+    if (!in_begin_string(p[6]) || !in_begin_string(p[8]) || memcmp(p + 9, "\x01" "9=", 3) != 0)
+        return false;
+    uint64_t x = gw_load8(p + 12), soh = gw_zero_bytes(x ^ SOH * GW_ONES);
+    unsigned digits = soh ? (unsigned)__builtin_ctzll(soh) >> 3 : 0;
+    if (digits == 0)
+        return false;
+    x = (x ^ GW_ZEROS_TEXT) << (8 * (8 - digits));
+    *body = 13 + digits;
+    *length = gw_value8(x);
+    return gw_all_digits(x);
+}
+
 /* Reads "8=FIX…|9=n|". Returns 1 with the place and length of the body, GW_NEED_MORE, or GW_E_FRAME. */
 static int read_length(const uint8_t *p, size_t n, size_t *body, size_t *length)
 {
     size_t i = 0;
+    if (read_usual_length(p, n, body, length))
+        return 1;
     for (; i < n && i < 5; i++)
         if (p[i] != "8=FIX"[i])
             return GW_E_FRAME;
@@ -168,18 +187,33 @@ static inline bool has_avx2(void)
 __attribute__((target("avx2,bmi,bmi2,popcnt"))) static inline size_t store_ends(uint16_t *ends, size_t k, size_t at, uint32_t m)
 {
     size_t count = (size_t)__builtin_popcount(m);
-    for (size_t done = 0; done < count && k + done <= GW_FIX_FIELDS; done += 4)
+    uint16_t *end = ends + k;
+    for (; m; end += 4)
         for (size_t j = 0; j < 4; j++, m &= m - 1)
-            ends[k + done + j] = (uint16_t)(at + _tzcnt_u32(m));
+            end[j] = (uint16_t)(at + _tzcnt_u32(m));
     return k + count <= GW_FIX_FIELDS ? k + count : GW_FIX_FIELDS + 1;
+}
+
+/* The last `left` bytes of p[0..n), n >= 32, at the end of a block whose other bytes are 0. */
+__attribute__((target("avx2"))) static inline __m256i last_block(const uint8_t *p, size_t n, size_t left)
+{
+    const __m256i place = _mm256_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
+                                           24, 25, 26, 27, 28, 29, 30, 31);
+    __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(p + n - 32));
+    return _mm256_and_si256(v, _mm256_cmpgt_epi8(place, _mm256_set1_epi8((char)(31 - left))));
+}
+
+/* What four sums of bytes come to, modulo 256. */
+__attribute__((target("avx2"))) static inline unsigned sum_of_lanes(__m256i total)
+{
+    __m128i half = _mm_add_epi64(_mm256_castsi256_si128(total), _mm256_extracti128_si256(total, 1));
+    return (unsigned)(_mm_cvtsi128_si64(half) + _mm_extract_epi64(half, 1)) & 255;
 }
 
 /* The same by 32 bytes. The last, partial block is loaded so that it ends with the frame; its bytes seen before are masked. */
 __attribute__((target("avx2,bmi,bmi2,popcnt"))) static size_t find_ends_by_block(const uint8_t *p, size_t n, uint16_t *ends,
                                                                                 unsigned *sum)
 {
-    const __m256i place = _mm256_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
-                                           24, 25, 26, 27, 28, 29, 30, 31);
     const __m256i soh = _mm256_set1_epi8(SOH), zero = _mm256_setzero_si256();
     __m256i total = zero;
     size_t k = 0, i = 0;
@@ -189,13 +223,11 @@ __attribute__((target("avx2,bmi,bmi2,popcnt"))) static size_t find_ends_by_block
         k = store_ends(ends, k, i, (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(v, soh)));
     }
     if (i < n) {
-        __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(p + n - 32));
-        v = _mm256_and_si256(v, _mm256_cmpgt_epi8(place, _mm256_set1_epi8((char)(31 - (n - i)))));
+        __m256i v = last_block(p, n, n - i);
         total = _mm256_add_epi64(total, _mm256_sad_epu8(v, zero));
         k = store_ends(ends, k, n - 32, (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(v, soh)));
     }
-    __m128i half = _mm_add_epi64(_mm256_castsi256_si128(total), _mm256_extracti128_si256(total, 1));
-    *sum = (unsigned)(_mm_cvtsi128_si64(half) + _mm_extract_epi64(half, 1)) & 255;
+    *sum = sum_of_lanes(total);
     return k;
 }
 #endif
@@ -355,6 +387,29 @@ static void take_header(reader *r, size_t i)
         note_odd(m, GW_FIX_ODD_VALUE, i);
 }
 
+/* Takes the header when its fields are 8 9 35 34 49 52 56 and no others, each as it should be, which is as most messages have them; false:
+ * nothing was taken that take_header does not take again. */
+static inline bool take_usual_header(reader *r, size_t headers)
+{
+    static const uint8_t usual[7] = {8, 9, 35, 34, 49, 52, 56};
+    gw_fix_msg *m = r->m;
+    const gw_fix_field *f = m->field;
+    uint32_t other = 0;
+    if (headers != 7)
+        return false;
+    for (size_t i = 0; i < 7; i++)
+        other |= f[i].tag ^ usual[i];
+    if (other || f[2].len > 4 || !gw_read_time(r->p + f[5].off, f[5].len, &m->sending_time))
+        return false;
+    m->begin_string = (gw_fix_span){f[0].off, f[0].len};
+    m->msg_type_text = (gw_fix_span){f[2].off, f[2].len};
+    m->msg_type = (uint32_t)(gw_load8(r->p + f[2].off) & ((1ull << 8 * f[2].len) - 1));
+    r->seq_good = gw_read_uint(r->p + f[3].off, f[3].len, &m->msg_seq_num);
+    m->sender_comp_id = (gw_fix_span){f[4].off, f[4].len};
+    m->target_comp_id = (gw_fix_span){f[6].off, f[6].len};
+    return true;
+}
+
 /* The true end of data field i: behind it as many bytes as the length field before it says, then an SOH. Without such a field it
  * is text like any other. Returns the end, or 0 if the length lies. */
 static size_t data_end(const uint8_t *p, size_t n, const gw_fix_msg *m, size_t i, size_t first_soh)
@@ -490,7 +545,7 @@ static inline int index_fields(reader *r, size_t n, uint16_t *ends, size_t k, bo
     if (headers >= 0) {
         r->m->field_count = (uint16_t)k;
         r->m->first_body = (uint16_t)headers;
-        for (size_t i = 0; i < (size_t)headers; i++)
+        for (size_t i = take_usual_header(r, (size_t)headers) ? (size_t)headers : 0; i < (size_t)headers; i++)
             take_header(r, i);
         return 1;
     }
@@ -557,28 +612,18 @@ __attribute__((target("avx2"))) static unsigned sum_by_block(const uint8_t *p, s
     const __m256i zero = _mm256_setzero_si256();
     __m256i total = zero;
     size_t i = 0;
-    unsigned rest = 0;
     for (; i + 32 <= n; i += 32)
         total = _mm256_add_epi64(total, _mm256_sad_epu8(_mm256_loadu_si256((const __m256i *)(const void *)(p + i)), zero));
-    __m128i half = _mm_add_epi64(_mm256_castsi256_si128(total), _mm256_extracti128_si256(total, 1));
-    if (i + 16 <= n) {
-        half = _mm_add_epi64(half, _mm_sad_epu8(_mm_loadu_si128((const __m128i *)(const void *)(p + i)), _mm_setzero_si128()));
-        i += 16;
-    }
-    if (i + 8 <= n) {
-        half = _mm_add_epi64(half, _mm_sad_epu8(_mm_loadl_epi64((const __m128i *)(const void *)(p + i)), _mm_setzero_si128()));
-        i += 8;
-    }
-    for (; i < n; i++)
-        rest += p[i];
-    return ((unsigned)(_mm_cvtsi128_si64(half) + _mm_extract_epi64(half, 1)) + rest) & 255;
+    if (i < n)
+        total = _mm256_add_epi64(total, _mm256_sad_epu8(last_block(p, n, n - i), zero));
+    return sum_of_lanes(total);
 }
 #endif
 
 unsigned gw_fix_sum(const uint8_t *p, size_t n)
 {
 #ifdef GW_FIX_AVX2
-    if (has_avx2())
+    if (n >= 32 && has_avx2())
         return sum_by_block(p, n);
 #endif
     unsigned sum = 0;
@@ -592,9 +637,9 @@ unsigned gw_fix_sum(const uint8_t *p, size_t n)
 int gw_base36_encode(uint64_t v, uint8_t *out)
 {
     int i = GW_BASE36_LEN;
+    memset(out, '0', GW_BASE36_LEN);
     for (; v; v /= 36) /* counters are small: the leading zeros cost no division */
         out[--i] = (uint8_t) "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[v % 36];
-    memset(out, '0', (size_t)i);
     return GW_BASE36_LEN;
 }
 
@@ -603,7 +648,10 @@ int gw_base36_decode(const uint8_t *p, size_t n, uint64_t *v)
     uint64_t x = 0;
     if (n != GW_BASE36_LEN)
         return GW_E_FORMAT;
-    for (size_t i = 0; i < n; i++) {
+    size_t i = 0;
+    while (i < n && p[i] == '0') /* most of them */
+        i++;
+    for (; i < n; i++) {
         unsigned d = p[i] >= 'A' && p[i] <= 'Z' ? (unsigned)p[i] - 'A' + 10 : (unsigned)p[i] - '0';
         if (d > 35 || (d > 9 && p[i] < 'A'))
             return GW_E_FORMAT;

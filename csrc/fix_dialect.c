@@ -173,7 +173,7 @@ static inline bool is_printable8(uint64_t x)
 }
 
 /* Copies printable text of n bytes, n <= width, into a zeroed field. Eight bytes must be readable wherever a value begins. */
-static int read_text(const uint8_t *p, size_t n, uint8_t *out, size_t width)
+static inline int read_text(const uint8_t *p, size_t n, uint8_t *out, size_t width)
 {
     size_t i = 0;
     if (n > width)
@@ -363,8 +363,10 @@ int gw_fix_decode(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *i
     for (size_t i = in->first_body; i < in->field_count; i++) {
         const gw_fix_field field = in->field[i];
         unsigned slot = slots[field.tag * m->slot_factor >> m->slot_shift];
-        const gw_fix_row *row = &rows[slot - (slot != 0)];
-        if (slot == 0 || row->tag != field.tag || !(row->flags & GW_FIX_ROW_READ))
+        if (slot == 0)
+            continue;
+        const gw_fix_row *row = &rows[slot - 1];
+        if (row->tag != field.tag || !(row->flags & GW_FIX_ROW_READ))
             continue;
         uint64_t *word = word_of(out, row), bit = 1ull << row->bit;
         int r = *word & bit ? GW_E_TAG : field.len == 0 ? GW_E_EMPTY : read_value(d, row, p + field.off, field.len, out);
@@ -455,7 +457,7 @@ static int write_code(const uint8_t *map, uint64_t value, uint8_t *o)
 }
 
 /* Writes the value of a given row. Returns its length, 0 if there is nothing to say, or a fault. */
-static int write_value(const writer *w, const gw_fix_row *row, uint8_t *o)
+static inline int write_value(const writer *w, const gw_fix_row *row, uint8_t *o)
 {
     const uint8_t *from = (const uint8_t *)w->r + row->offset;
     switch ((kind)row->kind) {
@@ -464,41 +466,39 @@ static int write_value(const writer *w, const gw_fix_row *row, uint8_t *o)
     case GW_FIX_KIND_ENUM: *o = map_of(w->d, row->map)[256 + *from]; return *o ? 1 : GW_E_VALUE;
     case GW_FIX_KIND_BOOL: *o = *from ? 'Y' : 'N'; return *from < 2 ? 1 : GW_E_VALUE;
     case GW_FIX_KIND_MARK: *o = row->map; return *from < 2 ? *from : GW_E_VALUE;
-    case GW_FIX_KIND_NONE: return 0;
-    default: break;
-    }
-    uint64_t v = gw_load_uint(from, row->width);
-    switch ((kind)row->kind) {
-    case GW_FIX_KIND_UINT: return (int)gw_write_uint(o, v);
-    case GW_FIX_KIND_CODE: return write_code(map_of(w->d, row->map), v, o);
-    case GW_FIX_KIND_PRICE: return write_decimal((int64_t)v, w->r->order.px_exp, true, o);
-    case GW_FIX_KIND_QTY: return write_decimal((int64_t)v, w->r->order.qty_exp, false, o);
-    case GW_FIX_KIND_AVG: return write_decimal((int64_t)v, w->r->avg_px_exp, true, o);
-    case GW_FIX_KIND_TIME: return write_time(w->h, (int64_t)v, o);
-    default: return write_date(v, o);
+    case GW_FIX_KIND_PRICE: return write_decimal((int64_t)gw_load8(from), w->r->order.px_exp, true, o);
+    case GW_FIX_KIND_QTY: return write_decimal((int64_t)gw_load8(from), w->r->order.qty_exp, false, o);
+    case GW_FIX_KIND_AVG: return write_decimal((int64_t)gw_load8(from), w->r->avg_px_exp, true, o);
+    case GW_FIX_KIND_TIME: return write_time(w->h, (int64_t)gw_load8(from), o);
+    case GW_FIX_KIND_UINT: return (int)gw_write_uint(o, gw_load_uint(from, row->width));
+    case GW_FIX_KIND_CODE: return write_code(map_of(w->d, row->map), gw_load_uint(from, row->width), o);
+    case GW_FIX_KIND_DATE: return write_date(gw_load_uint(from, row->width), o);
+    default: return 0;
     }
 }
 
-/* Whether the record gives what row is written for. */
-static inline bool is_given(const gw_report *r, const gw_fix_row *row)
+/* Whether `last`, the row written last, is of the alternatives before `row`: behind or at the last written row without ELSE. */
+static bool other_was_written(const gw_fix_row *first, const gw_fix_row *row, const gw_fix_row *last)
 {
-    if (row->kind == GW_FIX_KIND_CONST && !(row->flags & GW_FIX_ROW_IF))
-        return true;
-    uint64_t word = row->has_offset ? r->has2 : r->order.has;
-    bool given = word >> row->bit & 1;
-    return given && (!(row->flags & GW_FIX_ROW_IF) || ((const uint8_t *)r)[row->offset] == row->map);
+    do
+        row--;
+    while (row > first && (!(row->flags & GW_FIX_ROW_WRITE) || row->flags & GW_FIX_ROW_ELSE));
+    return last && last >= row;
 }
 
+/* Writes the rows that the record gives something for. Most are not given: that is asked first, and all else only of those that are. */
 static int write_rows(const writer *w, const gw_fix_message *m, uint8_t *body, gw_fault *f)
 {
-    const gw_fix_row *row = rows_of(w->d) + m->row_at, *end = row + m->row_count;
+    const gw_fix_row *first = rows_of(w->d) + m->row_at, *end = first + m->row_count, *last = NULL;
+    const uint64_t has = w->r->order.has, has2 = w->r->has2;
     uint8_t *o = body;
-    bool wrote = false;
-    for (; row < end; row++) {
-        if (!(row->flags & GW_FIX_ROW_WRITE) || (wrote && row->flags & GW_FIX_ROW_ELSE))
+    for (const gw_fix_row *row = first; row < end; row++) {
+        bool given = (row->has_offset ? has2 : has) >> row->bit & 1;
+        if (!given && row->kind != GW_FIX_KIND_CONST)
             continue;
-        wrote = false;
-        if (!is_given(w->r, row))
+        if (row->flags & GW_FIX_ROW_IF && (!given || ((const uint8_t *)w->r)[row->offset] != row->map))
+            continue;
+        if (!(row->flags & GW_FIX_ROW_WRITE) || (row->flags & GW_FIX_ROW_ELSE && row > first && other_was_written(first, row, last)))
             continue;
         memcpy(o, row->head, sizeof row->head);
         int n = write_value(w, row, o + row->head_len);
@@ -506,7 +506,7 @@ static int write_rows(const writer *w, const gw_fix_message *m, uint8_t *body, g
             return fault(f, n, (uint32_t)(o - body), row->tag, bit_of(row));
         if (n == 0)
             continue;
-        wrote = true;
+        last = row;
         o += row->head_len + n;
         *o++ = 1;
     }

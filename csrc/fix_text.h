@@ -143,7 +143,7 @@ typedef enum { GW_NUM_OK, GW_NUM_BAD, GW_NUM_PRECISE, GW_NUM_RANGE } gw_num;
 
 /* Exact decimal, any length, to a mantissa of exponent -8: [-]digits[.digits], at least one digit, no blanks, no sign +.
  * FIX float: leading and trailing zeros are allowed on either side, the point may be last. */
-static inline gw_num gw_read_decimal_slow(const uint8_t *p, size_t n, int64_t *out)
+__attribute__((noinline)) static gw_num gw_read_decimal_slow(const uint8_t *p, size_t n, int64_t *out)
 {
     uint64_t v = 0;
     size_t i = 0, digits = 0;
@@ -206,9 +206,24 @@ static inline gw_num gw_read_decimal8(const uint8_t *p, size_t n, int64_t *out)
     return GW_NUM_OK;
 }
 
-/* Writes mantissa × 10^exponent, exact and shortest: no exponent, no trailing zeros behind the point, none before the
- * first digit but one. exponent is -18..18. Stores up to 48 bytes from o, returns the length. */
-static inline size_t gw_write_decimal(uint8_t *o, int64_t mantissa, int exponent)
+/* Writes v × 10^-decimals as gw_write_decimal does, for v < 10^8 and at most seven decimals, from one word of digits: what stands before
+ * the point and what stands behind it are both shifts of it. */
+static inline size_t gw_write_short(uint8_t *o, uint32_t v, unsigned decimals)
+{
+    uint64_t d = gw_digits8(v), text = d | GW_ZEROS_TEXT;
+    unsigned point = 8 - decimals, skip = (unsigned)__builtin_ctzll(d | 1ull << 56) >> 3, end = 8 - ((unsigned)__builtin_clzll(d | 1) >> 3);
+    skip = skip < point ? skip : point - 1; /* one digit before the point at least */
+    gw_store8(o, text >> (8 * skip));
+    if (end <= point)
+        return point - skip;
+    o += point - skip;
+    *o = '.';
+    gw_store8(o + 1, text >> (8 * point));
+    return end - skip + 1;
+}
+
+/* Any other: as far as gw_write_decimal. */
+__attribute__((noinline, unused)) static size_t gw_write_long(uint8_t *o, int64_t mantissa, int exponent)
 {
     uint64_t v = mantissa < 0 ? 0 - (uint64_t)mantissa : (uint64_t)mantissa;
     size_t n = 0;
@@ -221,6 +236,12 @@ static inline size_t gw_write_decimal(uint8_t *o, int64_t mantissa, int exponent
         return n;
     }
     unsigned decimals = (unsigned)-exponent;
+    if (v >= 100000000u && decimals > 4 && v % 10000 == 0) { /* an average price mostly has no more digits than its fills */
+        v /= 10000;
+        decimals -= 4;
+    }
+    if (v < 100000000u && decimals < 8)
+        return n + gw_write_short(o + n, (uint32_t)v, decimals);
     uint64_t whole = decimals == 8 ? v / 100000000 : v / gw_pow10[decimals]; /* a constant divides three times faster */
     uint64_t rest = v - whole * gw_pow10[decimals];
     n += gw_write_uint(o + n, whole);
@@ -241,19 +262,20 @@ static inline size_t gw_write_decimal(uint8_t *o, int64_t mantissa, int exponent
     return n;
 }
 
-/* Days from 1970-01-01 to a date of the Gregorian calendar (March-based years of 400-year eras). */
-static inline int64_t gw_days(unsigned year, unsigned month, unsigned day)
+/* Writes mantissa × 10^exponent, exact and shortest: no exponent, no trailing zeros behind the point, none before the
+ * first digit but one. exponent is -18..18. Stores up to 48 bytes from o, returns the length. */
+static inline size_t gw_write_decimal(uint8_t *o, int64_t mantissa, int exponent)
 {
-    unsigned y = year - (month <= 2), era = y / 400, of_era = y % 400;
-    unsigned of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-    return (int64_t)era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+    if (mantissa >= 0 && mantissa < 100000000 && exponent <= 0 && exponent > -8)
+        return gw_write_short(o, (uint32_t)mantissa, (unsigned)-exponent);
+    return gw_write_long(o, mantissa, exponent);
 }
 
 static inline bool gw_date_exists(unsigned year, unsigned month, unsigned day)
 {
     static const uint8_t days[13] = {0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    return month >= 1 && month <= 12 && day >= 1 && day <= days[month] + (unsigned)(leap && month == 2);
+    return month >= 1 && month <= 12 && day >= 1 && (day <= 28 || day <= days[month] + (unsigned)(leap && month == 2));
 }
 
 /* "YYYYMMDD" of eight readable bytes; false unless it is a date from 1970 to 2261 (what ns in an int64 can hold). */
@@ -267,13 +289,30 @@ static inline bool gw_read_date8(const uint8_t *p, uint32_t *yyyymmdd)
     return v >= 19700101 && v <= 22611231 && gw_date_exists(v / 10000, v / 100 % 100, v % 100);
 }
 
+/* The day since the epoch of "YYYYMMDD", given as digits (first lowest); false unless it is a date from 1970 to 2261. */
+static inline bool gw_read_day(uint64_t d, uint32_t *day)
+{
+    static const uint16_t before[13] = {0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
+    if (!gw_all_digits(d))
+        return false;
+    d = d * 10 + (d >> 8); /* two digits each in bytes 0, 2, 4 and 6 */
+    unsigned century = d & 0xff, of_century = d >> 16 & 0xff, month = d >> 32 & 0xff, of_month = d >> 48 & 0xff;
+    unsigned year = century * 100 + of_century, past = year - 1;
+    if (year - 1970u > 2261u - 1970u || !gw_date_exists(year, month, of_month))
+        return false;
+    bool leap = of_century ? of_century % 4 == 0 : century % 4 == 0;
+    uint32_t days = past * 365 + past / 4 - past / 100 + past / 400; /* of all years since the year 1 */
+    *day = days - 719162 + before[month] + (unsigned)(leap && month > 2) + of_month - 1;
+    return true;
+}
+
 /* UTCTimestamp "YYYYMMDD-HH:MM:SS[.sss[sss[sss]]]" to ns since the epoch. A leap second (only 23:59:60) is the second
  * after, which has the same number. Any other form is false; nothing is rounded. */
 static inline bool gw_read_time(const uint8_t *p, size_t n, int64_t *out)
 {
-    uint32_t date;
+    uint32_t day;
     uint64_t fraction = 0;
-    if ((n != 17 && n != 21 && n != 24 && n != 27) || p[8] != '-' || !gw_read_date8(p, &date))
+    if ((n != 17 && n != 21 && n != 24 && n != 27) || p[8] != '-' || !gw_read_day(gw_load8(p) ^ GW_ZEROS_TEXT, &day))
         return false;
     uint64_t t = gw_load8(p + 9) ^ 0x30303a30303a3030u; /* "00:00:00": the colons become 0, so digits remain */
     if (!gw_all_digits(t) || (t & 0x0000ff0000ff0000u))
@@ -287,8 +326,7 @@ static inline bool gw_read_time(const uint8_t *p, size_t n, int64_t *out)
             return false;
         fraction *= gw_pow10[27 - n];
     }
-    int64_t days = gw_days(date / 10000, date / 100 % 100, date % 100);
-    *out = (days * 86400 + hour * 3600 + minute * 60 + second) * 1000000000 + (int64_t)fraction;
+    *out = ((int64_t)day * 86400 + hour * 3600 + minute * 60 + second) * 1000000000 + (int64_t)fraction;
     return true;
 }
 

@@ -16,6 +16,16 @@ static inline uint8_t *put(uint8_t *o, const void *from, size_t n)
     return o + n;
 }
 
+/* The same for the texts of a header template, of which few are longer than 32 bytes: so much can be read and stored without a call. */
+static inline uint8_t *put_part(uint8_t *o, const uint8_t *from, size_t n)
+{
+    if (n <= 32)
+        memcpy(o, from, 32);
+    else
+        memcpy(o, from, n);
+    return o + n;
+}
+
 /* Appends "tag=value|". */
 static uint8_t *put_field(uint8_t *o, uint32_t tag, const uint8_t *value, size_t n)
 {
@@ -140,7 +150,7 @@ int gw_fix_open(gw_fix_head *h, uint32_t msg_type, uint8_t *out)
         return GW_E_RANGE;
     if (msg_type == 0)
         return GW_E_ARGUMENT;
-    uint8_t *o = put(out, h->begin, h->begin_len);
+    uint8_t *o = put_part(out, h->begin, h->begin_len);
     o = put(o, "000\x01" "35=", 7);
     for (; msg_type; msg_type >>= 8) {
         if ((uint8_t)msg_type <= ' ')
@@ -152,9 +162,9 @@ int gw_fix_open(gw_fix_head *h, uint32_t msg_type, uint8_t *out)
     *o++ = SOH;
     if (h->poss_dup)
         o = put(o, "43=Y\x01", 5);
-    o = put(o, h->before, h->before_len);
+    o = put_part(o, h->before, h->before_len);
     o = put_stamp(h, h->sending_time, o);
-    o = put(o, h->between, h->between_len);
+    o = put_part(o, h->between, h->between_len);
     if (h->poss_resend)
         o = put(o, "97=Y\x01", 5);
     if (h->poss_dup) {

@@ -209,8 +209,8 @@ static void apply_accept(gw_lane *l, const gw_rec *h, const gw_dec *d, const uin
   gw_index_drop(&c->by_token, l->token_pairs, s->token ? gw_token_key(s->conn_v, s->token) : 0, slot);
   gw_index_drop(&c->by_token, l->token_pairs, s->rpl_token ? gw_token_key(s->conn_v, s->rpl_token) : 0, slot);
   gw_index_drop(&c->by_token, l->token_pairs, s->cxl_token ? gw_token_key(s->conn_v, s->cxl_token) : 0, slot);
-  memset(s, 0, sizeof *s);
   s->order = l->scr.order;
+  memset((uint8_t *)s + sizeof s->order, 0, sizeof *s - sizeof s->order);
   s->gen = d->gen;
   s->state = d->state;
   s->conn_s = d->conn_s;

@@ -217,8 +217,8 @@ static int draft_order(gw_lane *l, uint32_t conn, uint32_t slot, uint8_t what, g
   d->r->token = own ? c->token_next : 0;
   if (msg == NONE16) return GW_E_REFUSED;
   gw_order *o = &l->outr.order;
-  memset(&l->outr, 0, sizeof l->outr);
   *o = s->order;
+  memset((uint8_t *)&l->outr + sizeof *o, 0, sizeof l->outr - sizeof *o);
   o->kind = kind_of[what];
   const gw_listing *x = gw_listing_of(l, s);
   if (!x) return GW_E_REFUSED;

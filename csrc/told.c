@@ -32,7 +32,9 @@ void gw_told_avg(const gw_slot *s, gw_told *t, int64_t last_px, int64_t last_qty
   t->avg_px_exp = t->px_exp;
   t->avg_px = 0;
   if (t->cum_qty <= 0) return;
-  __int128 scaled = value * 10000, q = (scaled + t->cum_qty / 2) / t->cum_qty;
+  __int128 scaled = value * 10000 + t->cum_qty / 2, q;
+  if (scaled >= INT64_MIN && scaled <= INT64_MAX) q = (int64_t)scaled / t->cum_qty;   /* mostly; a division of 128 bits is a call */
+  else q = scaled / t->cum_qty;
   t->avg_px_exp = (int8_t)(t->px_exp - 4);
   if (q > INT64_MAX || q < INT64_MIN) { q = value / t->cum_qty; t->avg_px_exp = t->px_exp; }
   t->avg_px = (int64_t)q;
