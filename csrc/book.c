@@ -1624,10 +1624,10 @@ static uint8_t refusal(const ex *x, const book_msg *m) {
     if (needs(m) & ~x->c.accepts[s->phase]) return R_PHASE;
     if (limit && beyond_band(x, s, m->side, m->px)) return R_BAND;
     if (m->flags & POST_ONLY && !may_post(x, s, (uint8_t)m->flags, m->side, m->px, m->qty)) return R_POST_ONLY;
-    bool rests = m->tif != IOC && m->tif != FOK;
-    if (m->ord_type == MARKET && s->phase == CONTINUOUS && m->tif == DAY) rests = x->c.market_rests;
-    /* One place beyond the pool is kept for orders that do not rest, so that a full exchange still matches them. */
-    if (m->qty && x->live >= x->c.max_orders + (rests ? 0 : 1)) return R_POOL_FULL;
+    bool waits = (m->tif != IOC && m->tif != FOK) || is_stop(m->ord_type);
+    if (m->ord_type == MARKET && s->phase == CONTINUOUS && m->tif == DAY) waits = x->c.market_rests || x->c.dynamic_bps;
+    /* One place beyond the pool is kept for orders that are over with their message, so that a full exchange still matches them. */
+    if (m->qty && x->live >= x->c.max_orders + (waits ? 0 : 1)) return R_POOL_FULL;
     return R_NONE;
 }
 
@@ -2010,7 +2010,7 @@ static void dispatch(ex *x) {
     }
     if (m->symbol != ALL_SYMBOLS && m->symbol >= x->c.symbols) {
         reject_message(x, R_UNKNOWN_SYMBOL);
-    } else if (m->kind == PHASE && m->phase > POST) {
+    } else if ((m->kind == PHASE && m->phase > POST) || (m->kind == MASS_CANCEL && m->side > ANY_SIDE)) {
         reject_message(x, R_BAD_FIELD);
     } else {
         scope_begin(x, m->symbol);
@@ -2238,7 +2238,7 @@ struct plan_of_memory {
 };
 
 static struct plan_of_memory lay_out(const book_config *c) {
-    uint64_t at = 0, n = (uint64_t)c->max_orders + 2; /* none, max_orders, and the one that does not rest */
+    uint64_t at = 0, n = (uint64_t)c->max_orders + 2; /* none, max_orders, and the one that is over with its message */
     struct plan_of_memory p;
     cut(&at, sizeof(ex));
     p.orders = cut(&at, n * sizeof(order));

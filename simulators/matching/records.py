@@ -29,7 +29,7 @@ class Kind(IntEnum):
     MASS_CANCEL = 4  # by session, account (0 = any), symbol (ALL_SYMBOLS) and side (ANY_SIDE)
     PHASE = 5  # symbol or ALL_SYMBOLS enters `phase`; expire_ns = the end of the session, when known
     INDICATE = 6  # publish the indicative price of a symbol
-    REFERENCE = 7  # px becomes the reference price of a symbol; phase = its LULD tier (1 or 2)
+    REFERENCE = 7  # px becomes the reference price of a symbol; phase = its LULD tier (2, else 1)
     BUST = 8  # the trade new_order_id did not happen
     CORRECT = 9  # the trade new_order_id was qty at px
     SESSION_END = 10  # Day orders expire, statistics are published and begin anew; symbol or ALL_SYMBOLS

@@ -146,10 +146,10 @@ class TwinExchange(TwinChecks):
             self._emit(EventKind.REJECTED_MESSAGE, symbol=m.symbol, reason=Reason.BAD_FIELD)
         elif m.symbol != ALL_SYMBOLS and m.symbol >= len(self.symbols):
             self._emit(EventKind.REJECTED_MESSAGE, symbol=m.symbol, reason=Reason.UNKNOWN_SYMBOL)
+        elif (m.kind == Kind.PHASE and m.phase > Phase.POST) or (m.kind == Kind.MASS_CANCEL and m.side > ANY_SIDE):
+            self._emit(EventKind.REJECTED_MESSAGE, symbol=m.symbol, reason=Reason.BAD_FIELD)
         elif m.kind == Kind.MASS_CANCEL:
             self._mass_cancel(m)
-        elif m.kind == Kind.PHASE and m.phase > Phase.POST:
-            self._emit(EventKind.REJECTED_MESSAGE, symbol=m.symbol, reason=Reason.BAD_FIELD)
         else:
             for symbol in self._scope(m.symbol):
                 if m.kind == Kind.PHASE:

@@ -58,11 +58,12 @@ class TwinChecks(TwinPhases):
             meets = self._met(symbol, m.side, m.px, m.qty)
             if meets is not None and (not m.flags & Flag.SLIDE or behind(p, meets, m.side) is None):
                 return Reason.POST_ONLY
-        rests = m.tif not in (Tif.IOC, Tif.FOK)
+        waits = m.tif not in (Tif.IOC, Tif.FOK) or m.ord_type >= OrdType.STOP
         if m.ord_type == OrdType.MARKET and symbol.phase == Phase.CONTINUOUS and m.tif == Tif.DAY:
-            rests = p.market_rests
-        # One place beyond the pool is kept for orders that do not rest, so that a full exchange still matches them.
-        if m.qty and len(self.orders) >= self.max_orders + (0 if rests else 1):
+            # A dynamic band may stop it, and then it waits for the auction.
+            waits = p.market_rests or p.dynamic_bps > 0
+        # One place beyond the pool is kept for orders that are over with their message, so that a full exchange still matches them.
+        if m.qty and len(self.orders) >= self.max_orders + (0 if waits else 1):
             return Reason.POOL_FULL
         return Reason.NONE
 

@@ -249,6 +249,7 @@ CASES = {
         mass by=2 sym=all             > mass_canceled 0
         mass by=1 sym=all             > canceled 2 5 MASS · canceled 5 5 MASS · mass_canceled 2
         mass sym=2                    > rejected_message 0 UNKNOWN_SYMBOL
+        mass side=3                   > rejected_message 0 BAD_FIELD
     """,
     "an order of one symbol never meets another symbol's": """
         sell 1 5@100                  > accepted 1
@@ -336,6 +337,22 @@ def test_a_full_pool_refuses_new_orders_and_still_matches_cancels_and_reports() 
         max_orders=3,
     ):
         assert exchange.live_orders == 0
+
+
+def test_what_waits_never_takes_the_place_kept_for_what_does_not() -> None:
+    # An immediate-or-cancel stop waits until it is elected; a market order that a dynamic band stops waits for the auction.
+    both(
+        Profile("dynamic", dynamic_bps=100),
+        """
+        sell 1 1@1000                 > accepted 1
+        buy 2 1@1000 ioc              > accepted 2 · trade 2/1 1@1000
+        sell 3 9@1100                 > accepted 3
+        buy 4 1@mkt stop=2000 ioc     > rejected 4 POOL_FULL
+        buy 5 1@mkt                   > rejected 5 POOL_FULL
+        buy 6 1@1000 ioc              > accepted 6 · canceled 6 1 IOC
+        """,
+        max_orders=1,
+    )
 
 
 def test_sizes_must_be_possible() -> None:
