@@ -20,6 +20,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("seed", seeds(), ids="seed={}".format)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`-m more`: the tests for which PORTCULLIS_TESTS=all makes a difference."""
+    for item in items:
+        if "seed" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.more)
+
+
 @pytest.fixture(scope="session")
 def outside() -> Path:
     """The folder of outside data (packets/, matching/, fix-acceptance/ …); a test that needs it says when it was not run."""

@@ -12,6 +12,8 @@ from gateway.codecs.layout import Message
 from tests.codecs import laws
 from tests.codecs.support import PROTOCOLS, REPORT_OR_ORDER, examples
 
+pytestmark = pytest.mark.more
+
 OUCH = codecs.load("ouch50")
 HOUSE = records.order()
 BOUND = [(p, m.name) for p in ("ouch50", "order_api") for m in loader.load(p).messages if any(f.binding.field or f.type.base[:3] == "gw_" for f in m.all_fields)]

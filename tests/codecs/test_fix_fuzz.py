@@ -5,8 +5,12 @@ import subprocess
 import sysconfig
 from pathlib import Path
 
+import pytest
+
 from gateway.codecs import fix, fix_dialect
 from tests.codecs.fixtext import soh
+
+pytestmark = pytest.mark.more
 
 ROOT = Path(__file__).parents[2]
 CSRC = ROOT / "csrc"

@@ -3,9 +3,13 @@
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from gateway import native
 from tests.codecs.corpus import write
 from tests.codecs.support import ALL
+
+pytestmark = pytest.mark.more
 
 CC = "cc -std=c11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Wconversion -Wshadow -Werror -fsanitize=address,undefined -fno-sanitize-recover=undefined"
 

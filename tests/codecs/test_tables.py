@@ -15,6 +15,8 @@ from tests.codecs import laws
 from tests.codecs.support import ALL, REPORT_OR_ORDER
 from tests.codecs.support import PROTOCOLS as ALL_PROTOCOLS
 
+pytestmark = pytest.mark.more
+
 SEED = 20250301
 DAMAGED = 20_000 if ALL else 3_000
 PROTOCOLS = ("ouch50", "order_api")

@@ -5,9 +5,13 @@ import subprocess
 import sysconfig
 from pathlib import Path
 
+import pytest
+
 from gateway.journal.record import ffi, lib
 from gateway.journal.simdisk import SimJournal
 from tests.journal.sim import BOOT, append, config
+
+pytestmark = pytest.mark.more
 
 CSRC = Path(__file__).parents[2] / "csrc"
 COUNT = 4_000 if os.environ.get("PORTCULLIS_TESTS") == "all" else 400

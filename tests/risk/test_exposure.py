@@ -44,6 +44,8 @@ from risk.model import (
 )
 from tests.risk.twins import COUNTS, ORDERS, Twins, limits
 
+pytestmark = pytest.mark.more
+
 MINE = Delta(RESERVE, BUY, slot=0, venue=1, account=1, strategy=1, instrument=1)
 
 

@@ -28,6 +28,8 @@ from risk.model import (
 )
 from tests.risk.twins import limits
 
+pytestmark = pytest.mark.more
+
 CSRC = Path(__file__).parents[2] / "csrc"
 COUNT = 20_000 if os.environ.get("PORTCULLIS_TESTS") == "all" else 1_000
 FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-g", "-O1", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
