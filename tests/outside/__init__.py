@@ -1,1 +1,1 @@
-"""Other people's programs and data against the running gateway: QuickFIX, tshark, recorded streams, real packets."""
+"""Other people's programs and data against the running gateway: QuickFIX, tshark, real packets."""

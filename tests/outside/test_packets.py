@@ -1,4 +1,4 @@
-"""Recorded order streams through the whole demo, and real packets through the commands that a user types."""
+"""Real packets through the commands that a user types."""
 
 import json
 import subprocess
@@ -8,15 +8,6 @@ import pytest
 
 from gateway.codecs import captures
 from tests.outside.house import GATEWAY
-
-DEMO_S = 120
-
-
-def test_the_demo_trades_a_recorded_stream_and_all_agree(outside: Path) -> None:
-    stream = outside / "matching" / "orders" / "orders_normal_s1_n5000.bin.xz"
-    done = subprocess.run([GATEWAY, "demo", "--orders", str(stream)], capture_output=True, text=True, timeout=DEMO_S, stdin=subprocess.DEVNULL)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f" messages of {stream}, as orders" in done.stdout and "strategy, gateway and venues agree" in done.stdout
 
 
 @pytest.mark.parametrize("name", ["EnterOrderMessage", "OrderAcceptedMessage", "ClientHeartbeatPacket"])
