@@ -1,13 +1,13 @@
 """The order flow: the same for the same seed, plausible, and read from recorded streams of the benchmark's format."""
 
 import json
-import struct
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from simulators.flow import Intent, Kind, Side, generate, recorded
+from simulators.matching.stream import HEADER, MAGIC, RECORD, VERSION
 from tests.simulators.stand import rows
 
 ROWS = [row for venue in ("nasdaq", "generic_fix44") for row in rows(venue)]
@@ -45,9 +45,9 @@ def test_a_flow_is_plausible(seed: int) -> None:
 def stream(path: Path, *records: tuple[int, int, int, int, int, int]) -> Path:
     """A file of the format: type, side, ioc, quantity, order id, price in ticks."""
     body = b"".join(
-        struct.pack("<BBBBIQQqq", kind, side, ioc, 0, qty, seq, order_id, px, 0) for seq, (kind, side, ioc, qty, order_id, px) in enumerate(records)
+        RECORD.pack(kind, side, ioc, 0, qty, seq, order_id, px, 0) for seq, (kind, side, ioc, qty, order_id, px) in enumerate(records)
     )
-    path.write_bytes(struct.pack("<QII", 1, 1, len(records)) + body)
+    path.write_bytes(HEADER.pack(MAGIC, VERSION, len(records)) + body)
     return path
 
 
