@@ -12,63 +12,74 @@ static uint32_t entities(const gw_lane *l, uint64_t scope) {
   return scope < GW_SCOPES ? n[scope] : 0;
 }
 
+/* Whatever the state: what of a part could reach outside the lane's tables, buffers or numbers. 0, or a refusal. */
+static uint8_t unfit(const gw_lane *l, const gw_sub *s) {
+  const gw_conn *c = &l->conns[s->conn];
+  int fit = !touches_connection(s->kind) || s->conn != 0;
+  if (fit) switch (s->kind) {
+    case GW_CMD_BIND: fit = s->a != 0 && s->a < l->n_conns; break;
+    case GW_CMD_SET_RX: fit = s->a >= GW_ADMIN && s->a <= GW_HOLD; break;
+    case GW_CMD_SET_TX: fit = s->a >= GW_ADMIN && s->a <= GW_OPEN; break;
+    case GW_CMD_SEND: return s->len >= 8 && s->len <= GW_CONN_SEND && c->sendq_len + gw_pad8(s->len + 16) <= GW_CONN_SEND ? 0 : GW_REFUSED_ROOM;
+    case GW_CMD_RESEND: fit = s->a && s->a < c->tx_next && (s->b == 0 || s->b >= s->a); break;
+    case GW_CMD_SET_NEXT: fit = s->a >= GW_NEXT_RX && s->a <= GW_NEXT_TOKEN && s->b && s->b < GW_NUMBER_MAX; break;
+    case GW_CMD_SET_VALUES: fit = s->a <= GW_SPAN_MAX && s->b <= GW_SPAN_MAX; break;
+    case GW_CMD_CANCEL_SCOPE: case GW_CMD_PAUSE: case GW_CMD_RESUME: fit = s->b < entities(l, s->a); break;
+    case GW_CMD_SWAP_LIMITS: fit = s->b <= l->limits_len && s->a <= s->b && s->len <= s->b - s->a; break;
+    case GW_CMD_REF_PX: fit = s->a && s->a < l->n_instruments; break;
+    case GW_CMD_STOP: fit = s->a <= GW_STOP_NOW; break;
+    case GW_CMD_BURNT: fit = c->role == GW_ROLE_STRATEGY; break;
+    case GW_CMD_STREAM: fit = c->role == GW_ROLE_STRATEGY && s->a && s->a <= c->stream_len + 1; break;
+    default: break;
+  }
+  return fit ? 0 : GW_REFUSED_RANGE;
+}
 /* Decide one part: its result; *dec_len bytes of what was decided are left at `dec` (a gw_dec, or a limits table). */
 static uint8_t check(gw_lane *l, gw_sub *s, const uint8_t *payload, uint32_t index, uint8_t *dec, uint32_t *dec_len) {
   if (s->conn >= l->n_conns) return refused(s, GW_REFUSED_RANGE);
   gw_conn *c = &l->conns[s->conn];
   if (touches_connection(s->kind) && s->epoch != c->epoch) return GW_RESULT_STALE;
+  uint8_t code = unfit(l, s);
+  if (code && (s->kind != GW_CMD_SEND || gw_table_out(OUT_SEND, c->tx) == OACT_YES)) return refused(s, code);
   switch (s->kind) {
     case GW_CMD_ATTACH:
-      return s->conn && c->rx == GW_CLOSED && c->tx == GW_CLOSED && answered(c) ? GW_RESULT_OK : refused(s, GW_REFUSED_STATE);
+      return c->rx == GW_CLOSED && c->tx == GW_CLOSED && answered(c) ? GW_RESULT_OK : refused(s, GW_REFUSED_STATE);
     case GW_CMD_BIND: {
-      if (s->a == 0 || s->a >= l->n_conns) return refused(s, GW_REFUSED_RANGE);
       const gw_conn *to = &l->conns[s->a];
       return c->role == GW_ROLE_DOOR && c->rx != GW_CLOSED && !c->closing && to->role == GW_ROLE_STRATEGY && to->family == c->family && to->rx == GW_CLOSED && to->tx == GW_CLOSED && answered(to)
                ? GW_RESULT_OK : refused(s, GW_REFUSED_STATE);
     }
     case GW_CMD_CLOSE: return c->rx != GW_CLOSED || c->tx != GW_CLOSED ? GW_RESULT_OK : refused(s, GW_REFUSED_STATE);
     case GW_CMD_SET_RX:
-      if (s->a < GW_ADMIN || s->a > GW_HOLD) return refused(s, GW_REFUSED_RANGE);
       return c->rx != GW_CLOSED && s->state_gen == c->state_gen ? GW_RESULT_OK : refused(s, GW_REFUSED_STATE);
     case GW_CMD_SET_TX:
-      if (s->a < GW_ADMIN || s->a > GW_OPEN) return refused(s, GW_REFUSED_RANGE);
       return c->tx != GW_CLOSED && (s->a <= c->tx || s->state_gen == c->state_gen) ? GW_RESULT_OK : refused(s, GW_REFUSED_STATE);
     case GW_CMD_SEND:
-      if (gw_table_out(OUT_SEND, c->tx) != OACT_YES) return refused(s, GW_REFUSED_STATE);
-      return s->len >= 8 && c->sendq_len + gw_pad8(s->len + 16) <= GW_CONN_SEND ? GW_RESULT_OK : refused(s, GW_REFUSED_ROOM);
-    case GW_CMD_RESEND:
-      return s->a && s->a < c->tx_next && (s->b == 0 || s->b >= s->a) ? GW_RESULT_OK : refused(s, GW_REFUSED_RANGE);
+      return gw_table_out(OUT_SEND, c->tx) == OACT_YES ? GW_RESULT_OK : refused(s, GW_REFUSED_STATE);
     case GW_CMD_SET_NEXT:
-      if (s->b == 0) return refused(s, GW_REFUSED_RANGE);
       if (s->a == GW_NEXT_RX) return c->rx != GW_FLOW ? GW_RESULT_OK : refused(s, GW_REFUSED_STATE);
       if (s->a == GW_NEXT_TX) return c->tx <= GW_ADMIN ? GW_RESULT_OK : refused(s, GW_REFUSED_STATE);
-      if (s->a == GW_NEXT_TOKEN) return s->b >= c->token_next ? GW_RESULT_OK : refused(s, GW_REFUSED_RANGE);
-      return refused(s, GW_REFUSED_RANGE);
+      return s->b >= c->token_next ? GW_RESULT_OK : refused(s, GW_REFUSED_RANGE);
     case GW_CMD_SET_VALUES: return c->rx != GW_CLOSED ? GW_RESULT_OK : refused(s, GW_REFUSED_STATE);
-    case GW_CMD_DONE: return GW_RESULT_OK;
     case GW_CMD_EVIDENCE:
       return c->role == GW_ROLE_VENUE && (s->a == GW_EVIDENCE_NOT_ARRIVED || s->a == GW_EVIDENCE_FENCE) ? GW_RESULT_OK : refused(s, GW_REFUSED_RANGE);
     case GW_CMD_APPLY_REPORT: {
       const gw_rec_in *r = (const gw_rec_in *)(const void *)gw_record(l, s->a);
-      if (index > 15 || !r || r->h.kind != GW_REC_IN || r->h.lsn != s->a || l->cfg[r->h.conn].role != GW_ROLE_VENUE) return refused(s, GW_REFUSED_RANGE);
+      if (l->replaying && s->result == GW_RESULT_REFUSED) return refused(s, GW_REFUSED_RANGE);   /* only the world knew whether the record was at hand */
+      if (index > 15 || !r || r->h.conn >= l->n_conns || r->h.kind != GW_REC_IN || r->h.lsn != s->a || l->cfg[r->h.conn].role != GW_ROLE_VENUE) return refused(s, GW_REFUSED_RANGE);
       gw_decode_again(l, r->h.conn, (const uint8_t *)r + sizeof *r + r->dec_len + r->n_breaches * sizeof(gw_breach), r->frame_len);
       l->scr_lsn = 0;
       gw_dec_report(l, r->h.conn, (gw_dec *)(void *)dec);
       *dec_len = sizeof(gw_dec);
       return GW_RESULT_OK;
     }
-    case GW_CMD_CANCEL_SCOPE: case GW_CMD_PAUSE: case GW_CMD_RESUME: return s->b < entities(l, s->a) ? GW_RESULT_OK : refused(s, GW_REFUSED_RANGE);
     case GW_CMD_SWAP_LIMITS:
-      if (s->b > l->limits_len || s->a > s->b || s->len > s->b - s->a) return refused(s, GW_REFUSED_RANGE);
       if (s->a + s->len < s->b) return GW_RESULT_OK;
       memcpy(l->limits[l->limits_at ^ 1u] + s->a, payload, s->len);   /* the spare table: nobody reads it until it is in force */
       return gw_limits_ok(l->limits[l->limits_at ^ 1u], s->b, &l->risk_sizes) ? GW_RESULT_OK : refused(s, GW_REFUSED_RANGE);
-    case GW_CMD_REF_PX: return s->a && s->a < l->n_instruments ? GW_RESULT_OK : refused(s, GW_REFUSED_RANGE);
-    case GW_CMD_STOP: return s->a <= GW_STOP_NOW ? GW_RESULT_OK : refused(s, GW_REFUSED_RANGE);
-    case GW_CMD_BURNT: return c->role == GW_ROLE_STRATEGY ? GW_RESULT_OK : refused(s, GW_REFUSED_RANGE);
-    case GW_CMD_STREAM:
-      return c->role == GW_ROLE_STRATEGY && s->a && s->a <= c->stream_len + 1 && s->a + l->sizes.stream > c->stream_len ? GW_RESULT_OK : refused(s, GW_REFUSED_RANGE);
-    case GW_CMD_NOTE: return GW_RESULT_OK;
+    case GW_CMD_STREAM: return s->a + l->sizes.stream > c->stream_len ? GW_RESULT_OK : refused(s, GW_REFUSED_RANGE);
+    case GW_CMD_DONE: case GW_CMD_NOTE: case GW_CMD_RESEND: case GW_CMD_STOP: case GW_CMD_BURNT: case GW_CMD_REF_PX: case GW_CMD_CANCEL_SCOPE: case GW_CMD_PAUSE: case GW_CMD_RESUME:
+      return GW_RESULT_OK;
     default: return refused(s, GW_REFUSED_RANGE);
   }
 }
@@ -229,13 +240,15 @@ void gw_apply_cmd(gw_lane *l, const gw_rec_cmd *r) {
   for (uint32_t i = 0; i < r->n_subs; i++) {
     const gw_sub *s = (const gw_sub *)(const void *)at;
     const uint8_t *payload = at + sizeof *s, *dec = payload + gw_pad8(s->len);
-    if (s->result == GW_RESULT_OK) apply_part(l, &r->h, s, payload, i, dec);
+    int sound = s->result == GW_RESULT_OK && unfit(l, s) == 0 && (s->dec_len == 0 || gw_dec_sound(l, (const gw_dec *)(const void *)dec));
+    if (sound) apply_part(l, &r->h, s, payload, i, dec);
     at = dec + gw_pad8(s->dec_len);
   }
 }
 /* Decide and apply the batch, writing its record: 1, or 0 when the journal has no room. The state is changed when this returns. */
 int gw_decide_cmd(gw_lane *l, const gw_cmd *cmd, gw_pen *pen) {
-  uint32_t extra = cmd->n_subs * (uint32_t)(sizeof(gw_dec) + 16);
+  uint32_t n_subs = cmd->n_subs < GW_CMD_MAX / sizeof(gw_sub) ? cmd->n_subs : GW_CMD_MAX / (uint32_t)sizeof(gw_sub);   /* as many as have room */
+  uint32_t extra = n_subs * (uint32_t)(sizeof(gw_dec) + 16);
   gw_rec_cmd *r = gw_pen_begin(l, pen, GW_REC_COMMAND, 0, (uint32_t)sizeof *r + cmd->len + extra);
   if (!r) return 0;
   r->id = cmd->id;
@@ -245,14 +258,14 @@ int gw_decide_cmd(gw_lane *l, const gw_cmd *cmd, gw_pen *pen) {
   const uint8_t *in = cmd->payload, *end = cmd->payload + cmd->len;
   uint8_t *out = (uint8_t *)r + sizeof *r;
   l->core->n_commands++;
-  for (uint32_t i = 0; i < cmd->n_subs; i++) {
+  for (uint32_t i = 0; i < n_subs; i++) {
     gw_sub s;
     if ((size_t)(end - in) < sizeof s) break;
     memcpy(&s, in, sizeof s);
     if (gw_pad8(s.len) > (uint64_t)(end - in) - (uint64_t)sizeof s) break;
     const uint8_t *payload = in + sizeof s;
     in = payload + gw_pad8(s.len);
-    s.result = s.code = 0;
+    s.code = 0;
     s.dec_len = 0;
     uint8_t *copy = out + sizeof s, *dec = copy + gw_pad8(s.len);
     memset(copy, 0, gw_pad8(s.len));

@@ -19,6 +19,8 @@
 #define NONE16 0xFFFFu
 #define NONE8 0xFFu
 #define GW_SESSION_VALUES 16
+#define GW_SPAN_MAX (1ull << 60)     /* longest time anybody may ask for, ns: added to a time it stays in 64 bits */
+#define GW_NUMBER_MAX (1ull << 52)   /* numbers and venue ids are below; keys are made of them */
 #define GW_NOTE_JOURNAL_FAILED 1
 /* Where `make crash` lets a process die: before each send and between a record and its application. */
 #ifdef GW_CRASH_HOOKS
@@ -207,6 +209,7 @@ uint64_t gw_token_key(uint32_t conn, uint64_t token);
 void gw_scope_name(const gw_lane *l, uint32_t scope, uint32_t entity, char *out);
 uint32_t gw_entity(const gw_lane *l, uint32_t scope, const char *name, uint32_t n);
 __int128 gw_filled_value(const gw_slot *s);
+__int128 gw_value_add(__int128 value, int64_t px, int64_t qty);
 void gw_told_order(const gw_slot *s, gw_told *t);
 void gw_told_avg(const gw_slot *s, gw_told *t, int64_t last_px, int64_t last_qty);
 void gw_told_report(gw_lane *l, const gw_told *t, const gw_rec *h, const gw_breach *breaches, uint32_t n, gw_report *out);
@@ -271,6 +274,10 @@ void gw_apply_cmd(gw_lane *l, const gw_rec_cmd *r);
 int gw_decide_cmd(gw_lane *l, const gw_cmd *cmd, gw_pen *pen);
 void gw_cmd_of_record(const gw_rec_cmd *r, gw_cmd *cmd);
 int gw_commands(gw_lane *l);
+
+/* sound.c */
+int gw_rec_sound(gw_lane *l, const gw_rec *h);
+int gw_dec_sound(gw_lane *l, const gw_dec *d);
 
 /* mask.c */
 void gw_mask_sent(gw_lane *l, uint32_t conn, uint8_t *frame, uint32_t n);

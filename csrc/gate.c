@@ -3,7 +3,7 @@
 
 /* The latch slot that covers (scope, entity), as an index into core->kills; NONE32 if there is none. The firm's is always slot 0. */
 static uint32_t *kill_slot(const gw_lane *l, uint32_t scope, uint32_t entity) {
-  if (entity >= l->kill_count[scope]) return NULL;
+  if (scope >= GW_SCOPES || entity >= l->kill_count[scope]) return NULL;
   return &l->kill_of[l->kill_base[scope] + entity];
 }
 /* 1 if the scope is dropped; *gen: the generation of its last engage, 0 where it has no slot. */

@@ -12,7 +12,7 @@ static void *take(gw_arena *a, size_t n) {
 static uint32_t pow2(uint32_t n) { uint32_t p = 16; while (p < n) p *= 2; return p; }
 static int sizes_ok(const gw_sizes *z) {
   return z->orders >= 1 && z->orders <= 1u << 24 && z->conns >= 2 && z->conns <= GW_CONNS_MAX && z->instruments >= 1 && z->accounts >= 1 && z->accounts <= 256 &&
-         z->strategies >= 1 && z->venues >= 1 && z->instruments <= 1u << 20 && z->strategies <= 4096 && z->venues <= 4096 && z->secrets <= 4096 &&
+         z->strategies >= 1 && z->venues >= 1 && z->instruments <= 1u << 20 && z->strategies <= 4096 && z->venues <= 4096 && z->secrets <= 4096 && z->listings <= 1u << 24 &&
          z->stream >= 16 && (z->stream & (z->stream - 1)) == 0 && z->seen >= 16 && (z->seen & (z->seen - 1)) == 0 && z->rx >= 2 * GW_FRAME_MAX &&
          z->tx >= 4 * GW_FRAME_MAX && z->commands >= 2 && (z->commands & (z->commands - 1)) == 0 && z->events >= 2 && (z->events & (z->events - 1)) == 0;
 }
@@ -96,6 +96,7 @@ static int copy_tables(gw_lane *l, const gw_tables *t) {
     while (l->instrument_index[at]) at = (at + 1) & l->instrument_mask;
     l->instrument_index[at] = i;
   }
+  for (uint32_t i = 0; i < t->n_secrets; i++) if (l->secrets[i].len > sizeof l->secrets[i].value) return GW_E_RANGE;
   for (uint32_t i = 0; i < t->n_listings; i++) {
     const gw_listing *a = &l->listings[i];
     if (a->instrument >= t->n_instruments || a->venue >= t->n_venues) return GW_E_RANGE;
@@ -268,11 +269,10 @@ static void apply_restart(gw_lane *l, const gw_rec_restart *r) {
   }
   crash_verdicts(l, (int)r->survived);
 }
-int gw_apply(gw_lane *l, const uint8_t *rec) {
+/* Take in a record that is known to be sound: it was just decided, or looked at. */
+static void apply(gw_lane *l, const uint8_t *rec) {
   const gw_rec *h = (const gw_rec *)(const void *)rec;
   gw_core *c = l->core;
-  if (h->lsn != c->lsn + 1) return GW_E_ORDER;
-  if (h->conn >= l->n_conns) return GW_E_RANGE;
   c->now = h->t_ns;
   c->digest = gw_crc32c(c->digest, &h->t_ns, 8);
   switch (h->kind) {
@@ -305,7 +305,13 @@ int gw_apply(gw_lane *l, const uint8_t *rec) {
     default: break;
   }
   c->lsn = h->lsn;
-  return 0;
+}
+int gw_apply(gw_lane *l, const uint8_t *rec) {
+  const gw_rec *h = (const gw_rec *)(const void *)rec;
+  if (h->lsn != l->core->lsn + 1) return GW_E_ORDER;
+  int rc = gw_rec_sound(l, h);
+  if (rc == 0) apply(l, rec);
+  return rc;
 }
 
 /* Deciding: each kind of input, and its record ------------------------------------------------------------------------------- */
@@ -342,7 +348,7 @@ static int decide_in(gw_lane *l, uint32_t conn, const uint8_t *p, uint32_t n, in
   r->act = act < 0 ? ACT_DROP : (uint8_t)act;
   if (c->role == GW_ROLE_DOOR) r->act = m.cls == CLS_LOGON ? ACT_BARRIER : m.cls == CLS_GARBLED ? ACT_DROP : ACT_CLOSE;
   r->consumed = c->role != GW_ROLE_DOOR && !garbled && m.cls != CLS_SEQ_RESET && m.cls != CLS_HEADER_FAULT && m.cls != CLS_GARBLED && m.seq == c->rx_next && m.seq != 0;
-  if (c->family == GW_FAMILY_SOUP && p[2] != 'S') r->consumed = 0;
+  if (!garbled && c->family == GW_FAMILY_SOUP && p[2] != 'S') r->consumed = 0;
   if (c->family == GW_FAMILY_API) r->consumed = m.cls == CLS_BUSINESS;
   uint8_t *at = (uint8_t *)r + sizeof *r;
   gw_dec *d = (gw_dec *)(void *)at;
@@ -417,7 +423,7 @@ static int decide_stop(gw_lane *l, gw_pen *pen) {
 static int live(gw_lane *l, gw_pen *pen, int decided) {
   if (!decided) return 0;
   GW_CRASH_POINT();
-  gw_apply(l, pen->at);
+  apply(l, pen->at);
   return 1;
 }
 #define LIVE(call) live(l, &pen, call)
@@ -540,7 +546,7 @@ static int bind_out(gw_lane *l, uint32_t conn, int *blocked) {
     uint32_t len = h->kind == GW_REC_OUT ? ((const gw_rec_out *)(const void *)pen.at)->frame_len : 0;
     if (len) { to_wire(l, conn, pen.at, len); w->credit -= len; }
     GW_CRASH_POINT();
-    gw_apply(l, pen.at);
+    apply(l, pen.at);
     n++;
     if (l->core->due_head != NONE32) n += verdicts(l);
     if (w->closed) break;
@@ -583,7 +589,7 @@ static int read_frames(gw_lane *l, uint32_t conn) {
     const gw_rec_in *r = (const gw_rec_in *)(const void *)pen.at;
     if (r->act == ACT_BARRIER) { w->held = k; w->held_cls = r->cls; w->held_seq = r->seq; w->held_expected = r->expected; break; }
     w->roff += k;
-    uint32_t told = r->dec_len ? ((const gw_dec *)(const void *)(r + 1))->told.stream : 0;
+    uint32_t told = r->dec_len ? ((const gw_dec *)(const void *)(r + 1))->told.stream : r->cls == CLS_TEST_REQUEST && c->answer_len ? conn : 0;   /* each is answered, not the last one only */
     int later;
     if (told) bind_out(l, told, &later);   /* bound while its record is at hand; it leaves with the step's one send */
     if (l->core->due_head != NONE32) verdicts(l);
@@ -793,7 +799,8 @@ static int differ(gw_diff *d, const gw_rec *want, const uint8_t *got, uint32_t g
 int gw_verify(gw_lane *l, const uint8_t *rec, uint8_t *scratch, size_t cap, gw_diff *diff) {
   const gw_rec *h = (const gw_rec *)(const void *)rec;
   if (h->lsn != l->core->lsn + 1) return GW_E_ORDER;
-  if (h->conn >= l->n_conns) return GW_E_RANGE;
+  int rc = gw_rec_sound(l, h);
+  if (rc) return rc;
   if (h->t_ns < l->core->now) { *diff = (gw_diff){ .lsn = h->lsn, .offset = offsetof(gw_rec, t_ns), .kind = h->kind }; return GW_E_DIFFERS; }   /* time never runs back */
   gw_pen pen = { .at = scratch, .room = (uint32_t)(cap > UINT32_MAX ? UINT32_MAX : cap) };
   l->replaying = 1;
@@ -809,7 +816,7 @@ int gw_verify(gw_lane *l, const uint8_t *rec, uint8_t *scratch, size_t cap, gw_d
     case GW_REC_IN: {
       const gw_rec_in *r = (const gw_rec_in *)(const void *)rec;
       const uint8_t *frame = rec + sizeof *r + r->dec_len + r->n_breaches * sizeof(gw_breach);
-      int garbled = (r->cls == CLS_GARBLED || r->cls == CLS_FRAMING) && (r->frame_len == 0 || gw_frame_in(l, h->conn, frame, r->frame_len) != (int)r->frame_len);
+      int garbled = r->frame_len == 0 || gw_frame_in(l, h->conn, frame, r->frame_len) != (int)r->frame_len;
       l->replayed_reason = r->dec_len ? ((const gw_dec *)(const void *)(rec + sizeof *r))->told.reason : 0;
       decided = decide_in(l, h->conn, frame, r->frame_len, garbled, &pen);
       break;
@@ -821,7 +828,6 @@ int gw_verify(gw_lane *l, const uint8_t *rec, uint8_t *scratch, size_t cap, gw_d
       break;
     case GW_REC_DENY: {
       const gw_rec_deny *r = (const gw_rec_deny *)(const void *)rec;
-      if (r->dec.slot >= l->sizes.orders) break;
       decided = l->slots[r->dec.slot].due ? gw_decide_verdict(l, r->dec.slot, &pen) : gw_decide_denial(l, h->conn, r->dec.slot, &pen);
       break;
     }
@@ -839,7 +845,7 @@ int gw_verify(gw_lane *l, const uint8_t *rec, uint8_t *scratch, size_t cap, gw_d
     default: return GW_E_TYPE;
   }
   if (!decided) { *diff = (gw_diff){ .lsn = h->lsn, .kind = h->kind, .want_len = h->len }; return GW_E_DIFFERS; }
-  int rc = differ(diff, h, scratch, pen.room);
-  if (rc) return rc;
-  return applied ? 0 : gw_apply(l, rec);
+  rc = differ(diff, h, scratch, pen.room);
+  if (rc == 0 && !applied) apply(l, rec);
+  return rc;
 }

@@ -283,8 +283,7 @@ static void apply_report(gw_lane *l, const gw_dec *d, gw_slot *s) {
   gw_core *c = l->core;
   if (d->flags & DEC_DUP) return;
   if (d->event == EVT_TRADE || d->event == EVT_FILL || d->event == EVT_BUST) {
-    __int128 value = gw_filled_value(s), moved = (__int128)t->last_px * t->last_qty;
-    value += d->event == EVT_BUST ? -moved : moved;
+    __int128 value = gw_value_add(gw_filled_value(s), t->last_px, d->event == EVT_BUST ? -t->last_qty : t->last_qty);
     s->value_hi = (int64_t)(value >> 64);
     s->value_lo = (int64_t)(uint64_t)value;
     if (d->event != EVT_BUST && t->last_qty) c->n_fills++;

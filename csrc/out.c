@@ -4,8 +4,6 @@
 enum { RESERVE_NUMBERS = 64 };   /* numbers under the watermark that only the session itself may use (R5e) */
 #define ASK_AGAIN_NS 10000000000
 
-static int room_in_frame(const gw_pen *pen, uint32_t head) { return (int)(pen->room - head); }
-
 /* Numbers ---------------------------------------------------------------------------------------------------------------- */
 /* New risk leaves so much headroom under the watermark that a sweep never waits for the disk. */
 static int headroom(const gw_lane *l, const gw_conn *c) {
@@ -142,8 +140,13 @@ static int draft_resend(gw_lane *l, uint32_t conn, gw_draft *d) {
     return gw_fix_redup(frame, n, (int64_t)l->core->now, d->frame, (size_t)d->cap);
   }
   uint64_t to = c->rr_from + 1;
-  if (l->hint) to = l->hint->b;
-  else while (to <= c->rr_to && !resendable(l, conn, to, &frame, &n)) to++;
+  if (l->hint) to = l->hint->b > to ? l->hint->b : to;
+  else if (c->role != GW_ROLE_STRATEGY) to = c->rr_to + 1;
+  else {
+    if (to + GW_NUMS <= c->tx_next) to = c->tx_next - GW_NUMS + 1;   /* older ones are remembered by nobody */
+    while (to <= c->rr_to && !resendable(l, conn, to, &frame, &n)) to++;
+    if (to > c->rr_to) to = c->rr_to + 1;
+  }
   if (to > c->tx_next) to = c->tx_next;
   d->r->what = OUT_SESSION;
   d->r->msg_kind = '4';
@@ -388,7 +391,7 @@ int gw_decide_out(gw_lane *l, uint32_t conn, gw_pen *pen) {
   if (!r) return 0;
   memset((uint8_t *)r + sizeof(gw_rec), 0, sizeof *r - sizeof(gw_rec));
   r->slot = NONE32;
-  gw_draft d = { .r = r, .frame = (uint8_t *)r + sizeof *r, .cap = room_in_frame(pen, (uint32_t)sizeof *r) };
+  gw_draft d = { .r = r, .frame = (uint8_t *)r + sizeof *r, .cap = GW_FRAME_MAX };
   int n = 0;
   if (c->sendq_n && may_number(c)) n = draft_send(l, conn, &d);
   else if (!c->sendq_n && session && may_number(c)) n = draft_session(l, conn, &d);

@@ -17,10 +17,10 @@ static int event_of(char exec_type) {
     case 'G': return EVT_CORRECT;        case 'I': return EVT_STATUS;          default: return -1;
   }
 }
-static int64_t report_qty(const gw_slot *s, int64_t v, gw_dec *d) {
-  if (!gw_rescale_lossy(v, 0, 0, &v)) d->flags |= DEC_ODD;
-  (void)s;
-  return v < 0 ? 0 : v;
+/* Two quantities together, at most what 64 bits hold: a venue may claim anything. */
+static int64_t sum(int64_t a, int64_t b) {
+  int64_t v;
+  return __builtin_add_overflow(a, b, &v) ? INT64_MAX : v;
 }
 /* A report for no order of ours: it is booked as external, flagged, and Python is told. */
 static void dec_orphan(gw_lane *l, uint32_t conn, gw_dec *d, int event) {
@@ -44,7 +44,7 @@ static void dec_orphan(gw_lane *l, uint32_t conn, gw_dec *d, int event) {
 }
 static void dec_trade(gw_lane *l, gw_slot *s, gw_dec *d) {
   gw_told *t = &d->told;
-  t->cum_qty = s->cum_qty + t->last_qty;
+  t->cum_qty = sum(s->cum_qty, t->last_qty);
   t->leaves_qty = gw_is_final(s->state) ? 0 : s->order.order_qty - t->cum_qty;
   if (t->cum_qty > s->order.order_qty || t->last_qty <= 0) d->flags |= DEC_ODD;
   if (t->leaves_qty < 0) t->leaves_qty = 0;
@@ -124,7 +124,7 @@ void gw_dec_report(gw_lane *l, uint32_t conn, gw_dec *d) {
   t->last_qty = t->last_px = 0;
   if (r->has2 >> GW_HAS2_LAST_QTY & 1u && !gw_rescale_lossy(r->last_qty, r->order.qty_exp, ins->qty_exp, &t->last_qty)) d->flags |= DEC_ODD;
   if (r->has2 >> GW_HAS2_LAST_PX & 1u && !gw_rescale_lossy(r->last_px, r->order.px_exp, ins->px_exp, &t->last_px)) d->flags |= DEC_ODD;
-  t->last_qty = report_qty(s, t->last_qty, d);
+  if (t->last_qty < 0) t->last_qty = 0;
   if (event == EVT_TRADE || event == EVT_BUST || event == EVT_CORRECT) {
     d->exec_key = exec_key(l, conn);
     if (d->exec_key && gw_seen_find(l, d->exec_key) != NONE32) { d->flags |= DEC_DUP; d->exec_key = 0; d->event = EVT_STATUS; d->state = s->state; t->stream = 0; return; }
@@ -179,7 +179,7 @@ void gw_dec_report(gw_lane *l, uint32_t conn, gw_dec *d) {
       break;
     case EVT_RESTATED: {
       int64_t leaves = s->leaves_qty;
-      if (r->has2 >> GW_HAS2_LEAVES_QTY & 1u) { if (!gw_rescale_lossy(r->leaves_qty, r->order.qty_exp, ins->qty_exp, &leaves)) d->flags |= DEC_ODD; t->order_qty = s->cum_qty + leaves; }
+      if (r->has2 >> GW_HAS2_LEAVES_QTY & 1u) { if (!gw_rescale_lossy(r->leaves_qty, r->order.qty_exp, ins->qty_exp, &leaves)) d->flags |= DEC_ODD; t->order_qty = sum(s->cum_qty, leaves < 0 ? 0 : leaves); }
       if (r->order.has >> GW_HAS_PRICE & 1u) gw_rescale_lossy(r->order.price, r->order.px_exp, ins->px_exp, &t->price);
       t->leaves_qty = leaves < 0 ? 0 : leaves;
       gw_delta_of(l, d, GW_RISK_RESTATED, &d->delta);

@@ -21,7 +21,7 @@ int gw_rescale_lossy(int64_t v, int from, int to, int64_t *out) {
   return exact == 1;
 }
 static int on_tick(const gw_instrument *in, int64_t px) {
-  int64_t tick = in->n_ticks ? in->ticks[0].tick : 1, abs_px = px < 0 ? -px : px;
+  int64_t tick = in->n_ticks ? in->ticks[0].tick : 1, abs_px = px == INT64_MIN ? INT64_MAX : px < 0 ? -px : px;
   for (uint32_t i = 1; i < in->n_ticks && in->ticks[i].from <= abs_px; i++) tick = in->ticks[i].tick;
   return tick > 0 && px % tick == 0;
 }
@@ -36,6 +36,7 @@ uint16_t gw_convert(const gw_instrument *in, gw_order *o) {
   }
   o->px_exp = in->px_exp;
   o->qty_exp = in->qty_exp;
+  o->has |= 1ull << GW_HAS_PX_EXP | 1ull << GW_HAS_QTY_EXP;   /* a request that named none meant 0; the venue's frame needs them */
   return 0;
 }
 static uint16_t prices_right(const gw_instrument *in, const gw_order *o) {

@@ -245,10 +245,12 @@ int gw_run(gw_krim *k) {
     int work = gw_step(k->lane);
     if (k->journal && gw_ring_bell(k->journal->writer->ring, gw_lane_urgent(k->lane))) gw_journal_ring_bell(k->journal);
     if (work) { quiet_since = monotonic(); continue; }
-    if (k->spin_ns == INT64_MAX) { if (gw_lane_stopped(k->lane)) usleep(1000); continue; }
+    if (gw_lane_stopped(k->lane)) { usleep(1000); continue; }   /* nobody takes what is ready any more: no waiting for it */
+    if (k->spin_ns == INT64_MAX) continue;
     if (monotonic() - quiet_since < k->spin_ns) continue;
     int64_t left = gw_idle_ns(k->lane, LONGEST_SLEEP_MS * 1000000ll);
     __atomic_store_n(&k->sleeping, 1u, __ATOMIC_SEQ_CST);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);   /* who pushes looks at `sleeping` behind the same fence: one of the two sees the other */
     if (!gw_lane_has_commands(k->lane)) {
       struct epoll_event e;
       epoll_wait(k->epoll_fd, &e, 1, left <= 0 ? 0 : (int)((left + 999999) / 1000000));   /* what is ready stays ready for the step */
@@ -285,7 +287,7 @@ void gw_run_stop(gw_krim *k) {
   if (!k->running) return;
   __atomic_store_n(&k->stop, 1u, __ATOMIC_RELEASE);
   uint64_t one = 1;
-  if (write(k->bell_fd, &one, sizeof one) < 0) k->stop = 1;
+  if (write(k->bell_fd, &one, sizeof one) < 0) {}   /* it rings already */
   pthread_join((pthread_t)k->thread, NULL);
   k->running = 0;
 }

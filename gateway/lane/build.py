@@ -25,6 +25,7 @@ SOURCES = (
     "csrc/fix_write.c",
     "csrc/cmd.c",
     "csrc/view.c",
+    "csrc/sound.c",
     "csrc/mask.c",
     "csrc/fix_dialect.c",
     "csrc/layout.c",
