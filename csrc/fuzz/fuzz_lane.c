@@ -14,7 +14,7 @@
 
 enum section { SIZES, INSTRUMENTS, LISTINGS, ACCOUNTS, STRATEGIES, VENUES, CONNS, SECRETS, LIMITS, LATCH, DIALECT, SOUP, API, VALUES, SECTIONS };
 enum { OP_FEED, OP_FIX, OP_PARTS, OP_COMMAND, OP_LATCH, OP_TIME, OP_WORLD, OP_LIE, OPS };
-enum { WORLD_END, WORLD_BREAK, WORLD_SHORT, WORLD_BUDGET, WORLD_READ, WORLD_GRANT, WORLD_WRITER, WORLD_FAIL, WORLD_DEATH, WORLDS };
+enum { WORLD_END, WORLD_BREAK, WORLD_SHORT, WORLD_BUDGET, WORLD_READ, WORLD_GRANT, WORLD_WRITER, WORLD_FAIL, WORLD_FETCH, WORLD_DEATH, WORLDS };
 enum { CONNS_MAX = 32, WIRE = 32768, RING = 1 << 18, JOURNAL = 1 << 22, RECORDS = 1 << 14, LIES = 32 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -287,6 +287,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
           case WORLD_GRANT: live.mem.grant ^= 1u; break;
           case WORLD_WRITER: writer = !writer; break;
           case WORLD_FAIL: ring->failed = 5; break;
+          case WORLD_FETCH: live.mem.records = live.mem.records ? NULL : journal.bytes; break;   /* what left the ring is not at hand */
           default: {   /* the process dies; another one knows what the journal knows */
             int64_t now = live.mem.now_ns;
             end(&live);

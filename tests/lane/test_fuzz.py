@@ -75,7 +75,7 @@ COIN = "COIN,generic_fix44,COIN,-8,-8,cent,1,1,USD,active,generic_fix44,1\n"  # 
 FIX_VENUE, OUCH_VENUE, FIXER, NATIVE, FIX_DOOR, API_DOOR = 1, 2, 3, 4, 5, 6
 SMALL = {"orders": 16, "stream": 32, "seen": 16, "rx": 2 * lib.GW_FRAME_MAX, "tx": 4 * lib.GW_FRAME_MAX, "commands": 16, "events": 16}
 FEED, AS_FIX, PARTS, COMMAND, LATCH, TIME, WORLD, LIE = range(8)
-END, BREAK, SHORT, BUDGET, READ, GRANT, WRITER, FAIL, DEATH = range(9)
+END, BREAK, SHORT, BUDGET, READ, GRANT, WRITER, FAIL, FETCH, DEATH = range(10)
 OLD_EPOCH, NEWEST = 1, 2
 
 
@@ -155,6 +155,7 @@ def scripts() -> dict[str, bytes]:
     accepted = order(1) + report(1, "0", "0")
     send = struct.pack("<I", ord("1")) + bytes(4) + struct.pack("<HH", 112, 4) + b"PING"
     secret = struct.pack("<I", ord("A")) + bytes(4) + struct.pack("<HH", 554, 0x8000 | 3) + b"key"
+    too_long = secret + 430 * secret[8:]  # some 8,260 bytes once the secret stands in it
     biggest = "92233720368.54775807"
     life = (
         all_up + accepted + order(2) + order(3, qty="7", more="44=1.1|") + report(1, "F", "1", "32=40|31=191.35|") + report(1, "F", "1", "32=40|31=191.35|")
@@ -167,11 +168,11 @@ def scripts() -> dict[str, bytes]:
         all_up + say(FIXER, "35=1|112=HELLO|") + say(FIXER, "35=1|112=" + "x" * 128 + "|") + say(FIXER, "35=1|112=" + "x" * 129 + "|")
         + accepted + say(FIXER, "35=2|7=1|16=0|") + say(FIX_VENUE, "35=2|7=1|16=0|") + say(FIX_VENUE, "35=3|45=2|58=no|") + say(FIX_VENUE, "35=j|45=1|372=D|380=0|")
         + say(FIX_VENUE, "35=4|123=Y|36=90|") + say(FIX_VENUE, "35=4|36=5|") + tell(part("DONE", FIX_VENUE, flags=NEWEST)) + say(FIX_VENUE, "35=5|")
-        + tell(part("SET_NEXT", FIX_VENUE, lib.GW_NEXT_RX, 7), part("DONE", FIX_VENUE, flags=NEWEST)) + tell(part("SEND", FIXER, 0, 0, send), part("SEND", FIXER, 0, 1, secret))
+        + tell(part("SET_NEXT", FIX_VENUE, lib.GW_NEXT_RX, 7), part("DONE", FIX_VENUE, flags=NEWEST)) + tell(part("SEND", FIXER, 0, 0, send), part("SEND", FIXER, 0, 1, secret)) + tell(part("SEND", FIXER, 0, 0, too_long))
         + tell(part("RESEND", FIXER, 1, 0)) + op(FEED, FIXER, b"8=FIX.4.4\x019=5\x0135=0\x01garbage" + bytes(40)) + wait(36_000_000) + wait(36_000_000) + tell(part("CLOSE", FIXER, 1, NOW))
     )  # fmt: skip
     deaths = (
-        all_up + order(1) + op(WORLD, 0, bytes([DEATH, 1])) + up(FIX_VENUE) + up(FIXER) + order(2) + order(3) + op(WORLD, 0, bytes([DEATH, 0])) + up(FIX_VENUE) + up(FIXER)
+        all_up + order(1) + report(1, "0", "0") + op(WORLD, 0, bytes([DEATH, 1])) + op(WORLD, 0, bytes([FETCH])) + b"".join(tell(part("APPLY_REPORT", 0, lsn)) for lsn in range(20, 40)) + up(FIX_VENUE) + up(FIXER) + order(2) + order(3) + op(WORLD, 0, bytes([DEATH, 0])) + up(FIX_VENUE) + up(FIXER)
         + tell(part("EVIDENCE", FIX_VENUE, lib.GW_EVIDENCE_NOT_ARRIVED, 3)) + report(2, "I", "0") + tell(part("EVIDENCE", FIX_VENUE, lib.GW_EVIDENCE_FENCE))
         + order(4) + op(WORLD, FIX_VENUE, bytes([END])) + wait(10) + op(WORLD, 0, bytes([WRITER])) + up(FIX_VENUE) + order(5) + op(WORLD, 0, bytes([FAIL])) + order(6)
         + tell(part("STREAM", FIXER, 1)) + tell(part("STOP", 0, lib.GW_STOP_CANCEL)) + tell(part("STOP", 0, lib.GW_STOP_NOW))
@@ -226,7 +227,7 @@ def world(folder: Path) -> Path:
     assert isinstance(instruments, Instruments)
     numbers = plan(config, instruments)
     assert [numbers.name_of(i) for i in range(1, 7)] == ["sessions.nyfix", "sessions.nasdaq", "strategies.FIXER", "strategies.NATIVE", "doors.fix", "doors.api"]
-    tables = Tables(config, numbers, instruments, {"key": "hush-hush"})
+    tables = Tables(config, numbers, instruments, {"key": "hush-hush-hush"})
     for name, value in SMALL.items():
         setattr(tables.sizes, name, value)
     t = tables.tables

@@ -86,3 +86,13 @@ def test_a_changed_limit_is_found(played: World, tmp_path: Path) -> None:
     difference = replay(played, played.lane.records(), config)
     assert difference is not None
     assert difference.kind == "IN"
+
+
+def test_each_of_two_test_requests_that_came_together_is_answered(tmp_path: Path) -> None:
+    world = World(tmp_path, {"nyfix": fix_venue()})
+    world.open()
+    strategy = world.client()
+    strategy.log_on()
+    strategy.say_at_once(["35=1|112=ONE|", "35=1|112=TWO|"])
+    assert [message[112] for message in strategy.take() if message[35] == "0"] == ["ONE", "TWO"]
+    assert replay(world, world.lane.records()) is None
