@@ -66,9 +66,12 @@ def test_a_recorded_stream_is_put_around_the_symbols_price(tmp_path: Path) -> No
 
 def test_a_file_that_is_no_stream_is_refused(tmp_path: Path) -> None:
     short = tmp_path / "short.bin"
-    short.write_bytes(b"\0" * 20)
+    short.write_bytes(HEADER.pack(MAGIC, VERSION, 1) + bytes(4))
+    zeros = tmp_path / "zeros.bin"
+    zeros.write_bytes(bytes(20))
     for path, said in (
-        (short, "header"),
+        (short, "the header says 1 records"),
+        (zeros, "not an order stream"),
         (stream(tmp_path / "kind.bin", (0, 0, 0, 1, 1, 1), (9, 0, 0, 1, 1, 1)), "record 1 has type 9"),
         (stream(tmp_path / "none.bin", (1, 0, 0, 1, 1, 1)), "no new order"),
     ):
