@@ -363,7 +363,7 @@ static int decide_in(gw_lane *l, uint32_t conn, const uint8_t *p, uint32_t n, in
   if (r->dec_len) {
     r->n_breaches = d->n_breaches;
     memcpy(at + r->dec_len, l->breaches, r->n_breaches * sizeof(gw_breach));
-    l->scr_lsn = r->h.lsn;
+    if (m.cls == CLS_BUSINESS) l->scr_lsn = r->h.lsn;   /* a Reject was not decoded: what is in scr is of another message */
   }
   at += r->dec_len + r->n_breaches * sizeof(gw_breach);
   if (r->act == ACT_BARRIER || r->act == ACT_NOTICE || r->act == ACT_LANE_NOTICE) r->h.flags |= GW_REC_TO_CONTROL;
