@@ -105,7 +105,7 @@ static void apply_part(gw_lane *l, const gw_rec *h, const gw_sub *s, const uint8
       c->rx = c->tx = GW_ADMIN;
       c->state_gen++;
       c->logged_on = c->closing = 0;
-      c->attached_ns = c->last_rx_ns = c->last_tx_ns = (int64_t)h->t_ns;
+      c->last_rx_ns = c->last_tx_ns = (int64_t)h->t_ns;
       c->bound_end = 0;
       c->facts |= GW_FACT_ATTACHED;
       if (c->role == GW_ROLE_DOOR) { c->rx_next = c->tx_next = 1; }
@@ -117,7 +117,7 @@ static void apply_part(gw_lane *l, const gw_rec *h, const gw_sub *s, const uint8
       to->rx = to->tx = GW_ADMIN;
       to->state_gen++;
       to->logged_on = to->closing = 0;
-      to->attached_ns = to->last_rx_ns = to->last_tx_ns = (int64_t)h->t_ns;
+      to->last_rx_ns = to->last_tx_ns = (int64_t)h->t_ns;
       to->bound_end = 0;
       c->rx = c->tx = GW_CLOSED;
       c->state_gen++;

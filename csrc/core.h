@@ -54,7 +54,7 @@ typedef struct gw_conn {
   uint16_t strategy, venue;
   uint32_t epoch, state_gen, facts;
   uint64_t rx_next, tx_next, through, token_next, watermark, token_mark;
-  int64_t last_rx_ns, last_tx_ns, hb_ns, silence_ns, close_at_ns, attached_ns;
+  int64_t last_rx_ns, last_tx_ns, hb_ns, silence_ns, close_at_ns;
   int64_t probe_ns, ask_ns;              /* when we asked: test request unanswered since, missing range asked since */
   uint64_t probe_id;
   uint64_t ctl_last, ctl_done;           /* messages for control: newest, newest done */
@@ -88,7 +88,7 @@ typedef struct gw_slot {
   uint16_t venue, conn_s, conn_v, due;   /* due: a verdict to be given, a reason; 0 none */
   uint8_t state, in_doubt, cancel_wanted, cancel_sent, rpl_state, status_wanted, in_queue, pad0_;
   uint8_t swept, cxl_refused, cxl_tries, status_open, pad_[4];   /* a cancel of the house's own is asked again when the venue refuses it */
-  uint32_t next, prev, due_next, out_epoch;
+  uint32_t next, prev, due_next, pad2_;
   char rpl_cl_ord_id[24], cxl_cl_ord_id[24];
   uint64_t cxl_num;
 } gw_slot;
@@ -132,8 +132,6 @@ typedef struct gw_pen { uint8_t *at; uint32_t room; uint8_t live, pad_[3]; } gw_
 
 struct gw_lane {
   gw_sizes sizes;
-  uint8_t *base;
-  size_t size;
   gw_ring *ring;
   gw_latch_file *latch;                  /* NULL: unreadable, everything is dropped */
   uint64_t latch_salt;
@@ -172,7 +170,7 @@ struct gw_lane {
   uint64_t cmd_head, cmd_tail, ev_head, ev_tail;
   uint64_t events_posted;
   int64_t next_timer;
-  uint32_t instrument_mask, first_door, n_instruments, n_listings, n_accounts, n_strategies, n_venues, n_conns, n_secrets;
+  uint32_t instrument_mask, n_instruments, n_listings, n_accounts, n_strategies, n_venues, n_conns, n_secrets;
   uint32_t kill_base[GW_SCOPES], kill_count[GW_SCOPES];
   uint8_t step_first, wants_durable, replaying, pad_[3];
   uint16_t replayed_reason;

@@ -21,7 +21,6 @@ typedef struct gw_told {
   char cl_ord_id[24], orig_cl_ord_id[24];
 } gw_told;
 #define TOLD_IN_DOUBT 1
-#define TOLD_POSS_DUP 2
 #define TOLD_ANSWER 4        /* answers a status request of ours */
 
 /* A decision: apply needs nothing else (but the request's own fields of an accepted order, decoded from the frame again). */
@@ -44,7 +43,6 @@ typedef struct gw_dec {
 #define DEC_REPLACE_OVER 16    /* the pending replace is over without success */
 #define DEC_CANCEL_OVER 32     /* the cancel that was sent was refused: it is wanted no more */
 #define DEC_CLEAR_DOUBT 64
-#define DEC_BURN 128           /* the id is used up although the order was denied */
 
 /* Classes of inbound messages: rows of T1 and T3. */
 enum gw_cls {
@@ -74,7 +72,6 @@ typedef struct gw_rec_start { gw_rec h; uint32_t epoch, config_len; } gw_rec_sta
 typedef struct gw_rec_deny { gw_rec h; uint32_t n_breaches, pad_; gw_dec dec; } gw_rec_deny;   /* a late verdict on one order; then gw_breach[] */
 typedef struct gw_rec_cmd { gw_rec h; uint64_t id, cause, cmd_now; uint32_t n_subs, len; } gw_rec_cmd;   /* then the parts */
 typedef struct gw_rec_io { gw_rec h; uint8_t what, pad_[7]; int64_t error; uint64_t a, b; } gw_rec_io;
-#define GW_IO_ATTACHED 1
 #define GW_IO_CLOSED 2
 #define GW_IO_SILENT 3
 typedef struct gw_rec_latch { gw_rec h; uint32_t slot; uint8_t at_gate, scope, dropped, pad_; uint32_t entity, pad2_; uint64_t word; char name[32]; } gw_rec_latch;

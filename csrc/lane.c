@@ -164,8 +164,7 @@ int gw_lane_init(void *mem, size_t size, const gw_sizes *z, const gw_tables *tab
   if (!sizes_ok(z) || size < lay_out(NULL, NULL, z)) return GW_E_RANGE;
   gw_lane *l = mem;
   l->sizes = *z;
-  l->base = mem;
-  l->size = lay_out(l, mem, z);
+  lay_out(l, mem, z);
   if (!gw_risk_init(l->risk, gw_risk_size(&l->risk_sizes), &l->risk_sizes)) return GW_E_RANGE;
   gw_orders_init(l);
   uint32_t n[GW_SCOPES] = { 1, z->venues, z->accounts, z->strategies, z->instruments }, at = 0;

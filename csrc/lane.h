@@ -188,7 +188,6 @@ typedef struct gw_cmd {
 /* Events (SEAM T6): a doorbell a connection, or an acknowledgement of a command. */
 #define GW_EV_BELL 1           /* facts, and messages for control up to lsn; done(lsn) gives the bell back */
 #define GW_EV_ACK 2            /* a command batch was applied at lsn: id, and the results in the payload, 2 bytes a part */
-#define GW_EV_ATTACHED 3
 #define GW_FACT_CLOSED 1
 #define GW_FACT_GAP 2
 #define GW_FACT_GAP_CLOSED 4

@@ -394,7 +394,6 @@ void gw_order_sent(gw_lane *l, const gw_rec_out *r) {
       s->state = gw_order_table[s->state][EVT_SEND];
       s->token = r->token;
       s->out_seq = r->seq;
-      s->out_epoch = l->conns[s->conn_v].epoch;
       break;
     case OUT_REPLACE:
       gw_unqueue(l, r->slot);
