@@ -30,10 +30,12 @@ class Peer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """How a cable carries: pieces of 1 to `piece` bytes (0: whole), each up to `delay_ns` late."""
+    """How a cable carries: pieces of 1 to `piece` bytes (0: whole), each up to `delay_ns` late. `window`: bytes that the kernel takes
+    from the lane before the peer has read; so an order waits, without a number, when he does not."""
 
     piece: int = 0
     delay_ns: int = 0
+    window: int = 4096
 
 
 class Pipe:
@@ -77,6 +79,7 @@ class Cable:
         self.lane = lane
         self.conn = conn
         self.peer = peer
+        self.line = line
         self.up, self.down = Pipe(line, rng), Pipe(line, rng)
         self.tap = tap
         self.meddle_up: Callable[[bytes], bytes] = bytes
@@ -92,7 +95,7 @@ class Cable:
     def due_ns(self) -> int:
         if self.over or not self.opened:
             return NEVER
-        return min(self.up.due_ns, self.down.due_ns, self.peer.deadline_ns, self.stuck_until_ns or NEVER)
+        return min(self.up.due_ns, self.down.due_ns, NEVER if self.ending else self.peer.deadline_ns, self.stuck_until_ns or NEVER)
 
     def carry(self, now_ns: int) -> int:
         """Move what can be moved now; 1 if anything was."""
@@ -101,6 +104,7 @@ class Cable:
             if not lane.is_open(self.conn):
                 return 0
             self.opened = True
+            lane.limit(self.conn, self.line.window)
         busy = 0
         if self.stuck_until_ns and self.stuck_until_ns <= now_ns:
             self.unstick()
@@ -111,10 +115,11 @@ class Cable:
                 self.up.put(self.meddle_up(data), now_ns)
         if data := self.up.take(now_ns):
             busy = 1
-            self.peer.receive(data, now_ns)
-        if self.peer.deadline_ns <= now_ns:
+            if not self.ending:  # else nobody is there any more
+                self.peer.receive(data, now_ns)
+        if not self.ending and self.peer.deadline_ns <= now_ns:
             self.peer.tick(now_ns)
-        if (data := self.peer.take_out(now_ns)) and not self.dead:
+        if not self.ending and (data := self.peer.take_out(now_ns)) and not self.dead:
             busy = 1
             self.down.put(self.meddle_down(data), now_ns)
         if not lane.is_open(self.conn):  # the lane has closed: what it sent before still arrives

@@ -103,7 +103,7 @@ class Mix:
 
 
 def draw(rng: SeededRng) -> Mix:
-    most = {"cut": 400, "dead": 80, "stick": 300, "latch": 200, "hang": 300, "venue_asks": 300, "venue_repeats": 600, "lose_down": 40,
+    most = {"cut": 400, "dead": 80, "stick": 300, "latch": 200, "hang": 300, "venue_asks": 900, "venue_repeats": 1500, "lose_down": 40,
             "lose_up": 40, "slow_ms": 1500, "piece": 60, "delay_ms": 40}  # fmt: skip
     return Mix(**{each.name: 1 + rng.below(most[each.name]) if rng.below(2) else 0 for each in fields(Mix)})
 
@@ -230,7 +230,7 @@ class Sim(World):
 
     def _cable(self, conn: int, peer: Peer) -> Cable:
         mix = self.mix
-        line = Line() if self.calm else Line(mix.piece, mix.delay_ms * MS)
+        line = Line() if self.calm else Line(mix.piece, mix.delay_ms * MS, 200 + self.rng.below(2000))
         cable = Cable(self.lane, conn, peer, line, self.rng, self.oracle.sent)
         self.cables.append(cable)
         return cable
@@ -272,6 +272,7 @@ class Sim(World):
                 if not cable.over:
                     if cable.conn in self.core.places and (moved := self.lane.moved_to(cable.conn)) and cable.opened:
                         cable.conn = moved
+                        self.lane.limit(moved, cable.line.window)
                     busy |= cable.carry(self.now_ns)
             for venue in self.venues.values():
                 if venue.deadline_ns <= self.now_ns:
