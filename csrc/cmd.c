@@ -227,7 +227,6 @@ static void apply_part(gw_lane *l, const gw_rec *h, const gw_sub *s, const uint8
       x.id_kind = GW_RISK_ID_RISING;
       x.now_ns = h->t_ns;
       gw_risk_apply(l->risk, &x);
-      if (s->a > c->last_id) c->last_id = s->a;
       break;
     }
     case GW_CMD_STREAM: c->stream_sent = s->a - 1; gw_dirty(l, s->conn); break;
