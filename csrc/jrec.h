@@ -53,6 +53,17 @@ enum gw_cls {
 /* What the table says to do: columns are rx states. */
 enum gw_act { ACT_DROP, ACT_LANE, ACT_NOTICE, ACT_BARRIER, ACT_GAP, ACT_LANE_NOTICE, ACT_CLOSE, ACT_KEEP };
 
+/* What leaves, rows of T2. */
+enum gw_ocls { OUT_SEND, OUT_SESSION, OUT_CANCEL, OUT_STATUS, OUT_REPLACE, OUT_NEW, OUT_REPORT, OUT_RESENT, OUT_N };
+enum gw_oact { OACT_NO, OACT_YES, OACT_KEEP, OACT_DOWN, OACT_RECOVERING, OACT_GATE };
+
+/* States of an order, and what can happen to it. The table is in orders.c. */
+enum gw_st { ST_FREE, ST_QUEUED, ST_SENT, ST_NEW, ST_PARTIAL, ST_SUSPENDED, ST_STOPPED, ST_CALCULATED, ST_FILLED, ST_CANCELED, ST_REJECTED, ST_EXPIRED, ST_DONE, ST_DENIED, ST_N };
+enum gw_evt {
+  EVT_ACCEPT, EVT_SEND, EVT_VOID, EVT_DENY, EVT_PENDING_NEW, EVT_NEW, EVT_TRADE, EVT_FILL, EVT_CANCELED, EVT_REPLACED, EVT_REJECTED, EVT_EXPIRED,
+  EVT_DONE, EVT_SUSPENDED, EVT_STOPPED, EVT_CALCULATED, EVT_PENDING_CANCEL, EVT_PENDING_REPLACE, EVT_RESTATED, EVT_BUST, EVT_CORRECT, EVT_STATUS, EVT_CXL_REJECT, EVT_N
+};
+
 /* Journal payloads. Each begins with the 40-byte head of journal.h. */
 typedef struct gw_rec_in {
   gw_rec h;

@@ -75,7 +75,8 @@ static void wake(void *ctx) { ((gw_memrim *)ctx)->wakes++; }
 static uint64_t watermark(void *ctx, uint32_t conn, uint32_t kind, uint64_t want) {
   gw_memrim *m = ctx;
   gw_memconn *c = at(ctx, conn);
-  uint64_t *v = kind == GW_MARK_TOKEN ? &c->token_mark : &c->tx_mark;
+  uint64_t *v = kind == GW_MARK_TOKEN ? &c->token_mark : &c->tx_mark, *asked = kind == GW_MARK_TOKEN ? &c->token_asked : &c->tx_asked;
+  if (want > *asked) *asked = want;
   if (m->grant && want > *v) *v = want;
   return *v;
 }

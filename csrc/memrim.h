@@ -10,6 +10,7 @@ typedef struct gw_memconn {
   int64_t budget;                /* bytes that may lie in `out` */
   int64_t short_send;            /* bytes that sends still take in all; -1 = no such limit */
   uint64_t tx_mark, token_mark;  /* durable watermarks */
+  uint64_t tx_asked, token_asked;   /* what was last asked for */
   uint32_t moved_to;
   uint8_t open, ended, broken, pad_;
 } gw_memconn;

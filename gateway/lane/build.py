@@ -19,6 +19,7 @@ HEADERS = (
     "csrc/writer.h",
     "csrc/rim_journal.h",
     "csrc/rim.h",
+    "csrc/rim_crash.h",
 )
 SOURCES = (
     "csrc/fix.c",
@@ -44,6 +45,7 @@ SOURCES = (
     "csrc/rim.c",
     "csrc/writer.c",
     "csrc/rim_journal.c",
+    "csrc/rim_crash.c",
 )
 
 # Which code decides: a journal is replayed only by the build that wrote it, and applied by any that knows its format (SEAM R3).

@@ -18,14 +18,14 @@ class InlineDriver(Lane):
     """A lane in memory. Connections are two buffers each: `feed` what arrives, take with `out` what left.
 
     ring: a gw_ring * with its own writer (crash tests); None: one of its own, where every record counts as durable at once.
-    latch: the bytes of a latch file, writable, watched at each step.
+    latch: the bytes of a latch file, writable, watched at each step. wire_bytes: of each connection's buffer, each way.
     """
 
-    def __init__(self, tables: Tables, latch: bytearray | None, now_ns: int, ring: Any = None) -> None:
+    def __init__(self, tables: Tables, latch: bytearray | None, now_ns: int, ring: Any = None, wire_bytes: int = WIRE_BYTES) -> None:
         count = tables.plan.conn_count
-        self._buffers = [(ffi.new("uint8_t[]", WIRE_BYTES), ffi.new("uint8_t[]", WIRE_BYTES)) for _ in range(count)]
+        self._buffers = [(ffi.new("uint8_t[]", wire_bytes), ffi.new("uint8_t[]", wire_bytes)) for _ in range(count)]
         self._wires = ffi.new("gw_memconn[]", [
-            {"in": taken, "out": sent, "cap": WIRE_BYTES, "budget": WIRE_BYTES, "short_send": -1} for taken, sent in self._buffers
+            {"in": taken, "out": sent, "cap": wire_bytes, "budget": wire_bytes, "short_send": -1} for taken, sent in self._buffers
         ])  # fmt: skip
         self._world = ffi.new("gw_memrim *", {"now_ns": now_ns, "conns": self._wires, "n_conns": count, "grant": 1})
         functions = ffi.new("gw_rim *")

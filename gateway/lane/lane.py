@@ -132,8 +132,8 @@ class Lane:
             raise ConfigError(["tables: the lane cannot be laid out with these sizes; give fewer orders or connections"])
         self.tables = tables
         self.old: Callable[[int], bytes | None] = lambda lsn: None
-        # Anonymous memory is zeroed, page aligned, and costs nothing where it is never touched.
-        self._memory = mmap.mmap(-1, size)
+        # Anonymous memory is zeroed, page aligned, and costs nothing where it is never touched. Private: a fork's lane is its own.
+        self._memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._base = ffi.from_buffer("uint8_t[]", self._memory, require_writable=True)
         self.pointer = ffi.cast("gw_lane *", self._base)
         self.ring = ring
