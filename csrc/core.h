@@ -14,6 +14,9 @@
 #include "jrec.h"
 #include "lane.h"
 #include "latch.h"
+#ifdef GW_CRASH_HOOKS
+#include "rim_crash.h"
+#endif
 
 #define NONE32 0xFFFFFFFFu
 #define NONE16 0xFFFFu
@@ -24,23 +27,10 @@
 #define GW_NOTE_JOURNAL_FAILED 1
 /* Where `make crash` lets a process die: before each send and between a record and its application. */
 #ifdef GW_CRASH_HOOKS
-void gw_crash_point(void);
 #define GW_CRASH_POINT() gw_crash_point()
 #else
 #define GW_CRASH_POINT() ((void)0)
 #endif
-
-
-/* What leaves, rows of T2. */
-enum gw_ocls { OUT_SEND, OUT_SESSION, OUT_CANCEL, OUT_STATUS, OUT_REPLACE, OUT_NEW, OUT_REPORT, OUT_RESENT, OUT_N };
-enum gw_oact { OACT_NO, OACT_YES, OACT_KEEP, OACT_DOWN, OACT_RECOVERING, OACT_GATE };
-
-/* States of an order, and what can happen to it. The table is in orders.c. */
-enum gw_st { ST_FREE, ST_QUEUED, ST_SENT, ST_NEW, ST_PARTIAL, ST_SUSPENDED, ST_STOPPED, ST_CALCULATED, ST_FILLED, ST_CANCELED, ST_REJECTED, ST_EXPIRED, ST_DONE, ST_DENIED, ST_N };
-enum gw_evt {
-  EVT_ACCEPT, EVT_SEND, EVT_VOID, EVT_DENY, EVT_PENDING_NEW, EVT_NEW, EVT_TRADE, EVT_FILL, EVT_CANCELED, EVT_REPLACED, EVT_REJECTED, EVT_EXPIRED,
-  EVT_DONE, EVT_SUSPENDED, EVT_STOPPED, EVT_CALCULATED, EVT_PENDING_CANCEL, EVT_PENDING_REPLACE, EVT_RESTATED, EVT_BUST, EVT_CORRECT, EVT_STATUS, EVT_CXL_REJECT, EVT_N
-};
 
 /* What a decision is. */
 enum gw_what { DEC_NONE, DEC_ACCEPT, DEC_DENY, DEC_CANCEL, DEC_CANCEL_QUEUED, DEC_CANCEL_REJECT, DEC_REPLACE, DEC_REPLACE_QUEUED, DEC_REPORT, DEC_ORPHAN, DEC_STATUS, DEC_VERDICT, DEC_MASS };
@@ -54,6 +44,7 @@ typedef struct gw_conn {
   uint16_t strategy, venue;
   uint32_t epoch, state_gen, facts;
   uint64_t rx_next, tx_next, through, token_next, watermark, token_mark;
+  uint64_t lost_from, lost_to;           /* venue ids that a lost tail may have given out: a report under one is matched by its order's terms */
   int64_t last_rx_ns, last_tx_ns, hb_ns, silence_ns, close_at_ns;
   int64_t probe_ns, ask_ns;              /* when we asked: test request unanswered since, missing range asked since */
   uint64_t probe_id;

@@ -260,7 +260,10 @@ static void apply_restart(gw_lane *l, const gw_rec_restart *r) {
     gw_conn *c = &l->conns[i];
     if (!r->survived) {   /* the lost tail may have used any number below the mark */
       if (c->watermark > c->tx_next) c->tx_next = c->watermark;
-      if (c->token_mark > c->token_next) c->token_next = c->token_mark;
+      if (c->token_mark > c->token_next) {
+        if (c->lost_to == 0) c->lost_from = c->token_next;
+        c->lost_to = c->token_next = c->token_mark;
+      }
     }
     if (c->rx != GW_CLOSED || c->tx != GW_CLOSED) gw_conn_closed(l, i);
     c->facts &= ~(uint32_t)GW_FACT_CLOSED;
@@ -437,6 +440,12 @@ int gw_restart(gw_lane *l, int survived) {
   gw_pen pen = live_pen();
   uint64_t now = (uint64_t)l->rim->now(l->rim->ctx);
   if (now > l->core->now) l->core->now = now;
+  /* The record of a granted watermark may be lost with the tail, and the numbers under it be used: the file knows them all. */
+  for (uint32_t i = 1; i < l->n_conns; i++)
+    for (uint32_t kind = GW_MARK_TX; kind <= GW_MARK_TOKEN; kind++) {
+      uint64_t granted = l->rim->watermark(l->rim->ctx, i, kind, 0);
+      if (granted > (kind == GW_MARK_TX ? l->conns[i].watermark : l->conns[i].token_mark) && !LIVE(decide_num(l, GW_REC_WATERMARK, i, kind, granted, &pen))) return GW_E_SPACE;
+    }
   return LIVE(decide_restart(l, survived, &pen)) ? 0 : GW_E_SPACE;
 }
 
@@ -713,10 +722,13 @@ static void ring_bells(gw_lane *l) {
   }
 }
 /* Does anything wait for the disk? */
-static int waits(const gw_lane *l) {
+static int waits(const gw_lane *l) {   /* what is durable already and waits for something else is no reason for a record, which would be one for the next */
+  uint64_t durable = l->core->durable;
   for (uint32_t i = 1; i < l->n_conns; i++) {
     const gw_conn *c = &l->conns[i];
-    if (c->q_new[0] != NONE32 || c->q_replace[0] != NONE32 || (c->stream_sent < c->stream_len && c->tx == GW_OPEN)) return 1;
+    if (c->q_new[0] != NONE32 && l->slots[c->q_new[0]].wait_lsn > durable) return 1;
+    if (c->q_replace[0] != NONE32 && l->slots[c->q_replace[0]].wait_lsn > durable) return 1;
+    if (c->stream_sent < c->stream_len && c->tx == GW_OPEN && l->streams[(size_t)i * l->sizes.stream + (c->stream_sent & (l->sizes.stream - 1))] >> 4 > durable) return 1;
   }
   return 0;
 }

@@ -282,6 +282,16 @@ static void apply_report(gw_lane *l, const gw_dec *d, gw_slot *s) {
   const gw_told *t = &d->told;
   gw_core *c = l->core;
   if (d->flags & DEC_DUP) return;
+  /* A venue id that the lost tail gave out (T8): it is the order's, or its pending replace's, from here on. */
+  int pending = s->rpl_state == RPL_SENT && !s->rpl_token;
+  if (d->token && (!s->token || pending || d->event == EVT_REPLACED) && gw_index_find(&c->by_token, l->token_pairs, gw_token_key(s->conn_v, d->token)) == NONE32) {
+    if (s->token && pending) s->rpl_token = d->token;
+    else {
+      if (s->token) gw_index_drop(&c->by_token, l->token_pairs, gw_token_key(s->conn_v, s->token), d->slot);
+      s->token = d->token;
+    }
+    gw_index_put(&c->by_token, l->token_pairs, gw_token_key(s->conn_v, d->token), d->slot, s->gen);
+  }
   if (d->event == EVT_TRADE || d->event == EVT_FILL || d->event == EVT_BUST) {
     __int128 value = gw_value_add(gw_filled_value(s), t->last_px, d->event == EVT_BUST ? -t->last_qty : t->last_qty);
     s->value_hi = (int64_t)(value >> 64);

@@ -91,6 +91,39 @@ static int resolves(const gw_slot *s, const gw_dec *d) {
   if (s->rpl_state == RPL_SENT && !(d->flags & (DEC_REPLACE_TOKEN | DEC_REPLACE_OVER))) return 0;
   return d->state != ST_SENT || d->event == EVT_PENDING_NEW;
 }
+/* A report under an id that a lost tail gave out: the order is the oldest one with these terms of which only the acceptance is left (T8).
+ * The venue's first word about an order names its terms; what it says after a restart begins with that word, since the tail had it too. */
+static uint32_t adopted(const gw_lane *l, uint32_t conn, uint64_t token) {
+  const gw_conn *c = &l->conns[conn];
+  const gw_order *o = &l->scr.order;
+  uint32_t found = NONE32;
+  if (token < c->lost_from || token >= c->lost_to || !(o->has >> GW_HAS_ORDER_QTY & 1u)) return NONE32;
+  for (uint32_t i = 0; i < l->sizes.orders; i++) {
+    const gw_slot *s = &l->slots[i];
+    if (s->state != ST_SENT || s->token || !s->in_doubt || s->conn_v != conn || s->order.side != o->side) continue;
+    const gw_listing *x = gw_listing_of(l, s);
+    const gw_instrument *ins = &l->instruments[s->instrument];
+    int64_t qty, px;
+    if (!x || memcmp(x->venue_symbol, o->symbol, sizeof x->venue_symbol) != 0) continue;
+    if (!gw_rescale_lossy(o->order_qty, o->qty_exp, ins->qty_exp, &qty) || qty != s->order.order_qty) continue;
+    if (s->order.has & o->has & 1ull << GW_HAS_PRICE && (!gw_rescale_lossy(o->price, o->px_exp, ins->px_exp, &px) || px != s->order.price)) continue;
+    if (found == NONE32 || s->order_no < l->slots[found].order_no) found = i;
+  }
+  return found;
+}
+/* The same for a replace: the report names the order's old id beside the lost one. */
+static uint32_t adopted_replace(const gw_lane *l, uint32_t conn, uint64_t token, int event) {
+  const gw_conn *c = &l->conns[conn];
+  const gw_order *o = &l->scr.order;
+  uint64_t orig = o->orig_token;
+  if (token < c->lost_from || token >= c->lost_to || (event != EVT_REPLACED && event != EVT_CXL_REJECT && event != EVT_PENDING_REPLACE)) return NONE32;
+  if (!(o->has >> GW_HAS_ORIG_TOKEN & 1u) && gw_base36_decode((const uint8_t *)o->orig_cl_ord_id, strnlen(o->orig_cl_ord_id, 24), &orig) != GW_BASE36_LEN) return NONE32;
+  uint32_t i = orig ? gw_index_find(&l->core->by_token, l->token_pairs, gw_token_key(conn, orig)) : NONE32;
+  if (i == NONE32) return NONE32;
+  const gw_slot *s = &l->slots[l->token_pairs[i].slot];
+  if (s->gen != l->token_pairs[i].gen || gw_is_final(s->state)) return NONE32;
+  return event == EVT_REPLACED || (s->rpl_state == RPL_SENT && !s->rpl_token) ? l->token_pairs[i].slot : NONE32;   /* the request itself may be lost too */
+}
 void gw_dec_report(gw_lane *l, uint32_t conn, gw_dec *d) {
   gw_report *r = &l->scr;
   memset(d, 0, sizeof *d);
@@ -110,10 +143,18 @@ void gw_dec_report(gw_lane *l, uint32_t conn, gw_dec *d) {
     s = i == NONE32 ? NULL : gw_slot_of(l, l->token_pairs[i].slot, l->token_pairs[i].gen);
     stale = s != NULL;
   }
+  uint32_t slot = i == NONE32 ? NONE32 : l->token_pairs[i].slot;
+  int found_again = 0;
+  if (!s && token) {
+    slot = adopted(l, conn, token);
+    if (slot == NONE32) slot = adopted_replace(l, conn, token, event);
+    s = slot == NONE32 ? NULL : gw_slot_of(l, slot, l->slots[slot].gen);
+    found_again = s != NULL;
+  }
   if (!s || event < 0) { dec_orphan(l, conn, d, event); return; }
   d->what = DEC_REPORT;
   d->event = (uint8_t)event;
-  d->slot = l->token_pairs[i].slot;
+  d->slot = slot;
   d->gen = s->gen;
   d->strategy = s->strategy;
   d->conn_s = s->conn_s;
@@ -130,7 +171,7 @@ void gw_dec_report(gw_lane *l, uint32_t conn, gw_dec *d) {
     if (d->exec_key && gw_seen_find(l, d->exec_key) != NONE32) { d->flags |= DEC_DUP; d->exec_key = 0; d->event = EVT_STATUS; d->state = s->state; t->stream = 0; return; }
   }
   /* A venue whose ids rise with each replace answers a pending one under its new id; FIX names both, the new one in ClOrdID. */
-  int ours = s->rpl_state == RPL_SENT && token == s->rpl_token;
+  int ours = s->rpl_state == RPL_SENT && (token == s->rpl_token || (found_again && s->token && !s->rpl_token));
   switch (event) {
     case EVT_TRADE: dec_trade(l, s, d); break;
     case EVT_NEW: gw_delta_of(l, d, GW_RISK_ACK, &d->delta); if (s->state != ST_SENT) d->delta.kind = 0; break;
@@ -172,7 +213,10 @@ void gw_dec_report(gw_lane *l, uint32_t conn, gw_dec *d) {
       gw_delta_of(l, d, GW_RISK_CANCEL_ACK, &d->delta);
       break;
     case EVT_REPLACED:
-      if (!ours && !(r->order.has >> GW_HAS_ORDER_QTY & 1u)) d->flags |= DEC_ODD;
+      if (!ours && !(r->order.has >> GW_HAS_ORDER_QTY & 1u)) {
+        d->flags |= DEC_ODD;
+        if (r->has2 >> GW_HAS2_LEAVES_QTY & 1u && gw_rescale_lossy(r->leaves_qty, r->order.qty_exp, ins->qty_exp, &t->order_qty)) t->order_qty += s->cum_qty;
+      }
       if (!ours && r->order.has >> GW_HAS_ORDER_QTY & 1u) gw_rescale_lossy(r->order.order_qty, r->order.qty_exp, ins->qty_exp, &t->order_qty);
       if (!ours && r->order.has >> GW_HAS_PRICE & 1u) gw_rescale_lossy(r->order.price, r->order.px_exp, ins->px_exp, &t->price);
       dec_replaced(l, s, d, ours);
@@ -225,7 +269,7 @@ void gw_dec_report(gw_lane *l, uint32_t conn, gw_dec *d) {
     }
     case EVT_CXL_REJECT: {
       if (stale) { t->kind = 0; t->stream = 0; break; }   /* the later cancel will be answered too */
-      char to = token == s->rpl_token && s->rpl_state == RPL_SENT ? '2' : '1';
+      char to = ours ? '2' : '1';
       gw_refuse(d, GW_REASON_OTHER, to);
       d->what = DEC_REPORT;
       d->event = EVT_CXL_REJECT;

@@ -233,13 +233,20 @@ void gw_writer_knows_watermarks(gw_writer *w, const gw_watermark *entries, uint3
 }
 
 /* The lane's side: the entry of a key, made if there is none. */
-static gw_grant *grant_of(gw_writer *w, uint32_t conn, uint16_t kind, uint16_t unit)
+static gw_grant *grant_there(gw_writer *w, uint32_t conn, uint16_t kind, uint16_t unit)
 {
-    const uint32_t used = w->grants_used;
-    for (uint32_t i = 0; i < used; i++) {
+    for (uint32_t i = 0; i < w->grants_used; i++) {
         const gw_watermark *key = &w->grants[i].key;
         if (key->conn == conn && key->kind == kind && key->unit == unit) return &w->grants[i];
     }
+    return NULL;
+}
+
+static gw_grant *grant_of(gw_writer *w, uint32_t conn, uint16_t kind, uint16_t unit)
+{
+    const uint32_t used = w->grants_used;
+    gw_grant *there = grant_there(w, conn, kind, unit);
+    if (there) return there;
     if (used == GW_WATERMARKS) return NULL;
     w->grants[used].key.conn = conn;
     w->grants[used].key.kind = kind;
@@ -250,7 +257,7 @@ static gw_grant *grant_of(gw_writer *w, uint32_t conn, uint16_t kind, uint16_t u
 
 uint64_t gw_watermark_ask(gw_writer *w, uint32_t conn, uint16_t kind, uint16_t unit, uint64_t value)
 {
-    gw_grant *grant = grant_of(w, conn, kind, unit);
+    gw_grant *grant = value ? grant_of(w, conn, kind, unit) : grant_there(w, conn, kind, unit);
     if (!grant) return 0;
     if (value > grant->asked) store(&grant->asked, value);
     return load(&grant->granted);

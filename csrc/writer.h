@@ -146,7 +146,7 @@ int gw_writer_busy(const gw_writer *writer);
 /* For the lane's thread; the caller rings the bell behind them. ------------------------------------------------------------ */
 
 /* Numbers below `value` are wanted: remembered if more than was asked so far. Returns the value that is durable now; 0: none yet, and
- * for ever where all GW_WATERMARKS entries are taken. */
+ * for ever where all GW_WATERMARKS entries are taken. value 0 asks for nothing: what is durable already. */
 uint64_t gw_watermark_ask(gw_writer *writer, uint32_t conn, uint16_t kind, uint16_t unit, uint64_t value);
 /* The same for any value, also a lower one: only for a session that both sides began anew. Durable when gw_watermark_ask returns it. */
 uint64_t gw_watermark_reset(gw_writer *writer, uint32_t conn, uint16_t kind, uint16_t unit, uint64_t value);
