@@ -93,7 +93,7 @@ def begin(config: Config, instruments: Instruments, environ: Mapping[str, str], 
         os.close(lock)
         raise
     core = furnish(config, numbers, rng, verifier(keys), past.values)
-    losses = past.losses + (not found.ring_survived)
+    losses = past.losses + (not found.ring_survived and "async" in past.levels[-1:])
     begun = Begun(past.epoch + 1, losses + 1, tuple(lane.view(conn) for conn in range(1, numbers.conn_count)))
     return House(config, instruments, numbers, lock, latch_path, lane, journal, core, begun, found.next_lsn, found.next_lsn > 1)
 
@@ -138,6 +138,8 @@ class _Past:
     epoch: int = 0
     effects: bytes = b""
     losses: int = 0
+    levels: tuple[str, ...] = ()
+    """Of the last lives: what is waited for at group and sync has not left, so that a lost tail takes nothing that anybody knows of."""
     values: dict[int, dict[str, str]] = field(default_factory=dict)
 
 
@@ -153,6 +155,7 @@ def _apply(lane: ThreadDriver, found: Found, config: Config, numbers: Plan, secr
             past.epoch = max(past.epoch, 1)
             past.effects = start_payload(bytes(raw))
             then = effective.from_bytes(past.effects)
+            past.levels = (*past.levels[-1:], then.config.journal.level)
             different = _other_numbers(then.config, plan(then.config, then.instruments), config, numbers)
             if different:
                 raise ConfigError(
@@ -164,7 +167,7 @@ def _apply(lane: ThreadDriver, found: Found, config: Config, numbers: Plan, secr
             lane.retable(Tables(then.config, plan(then.config, then.instruments), then.instruments, {**then.starred(), **secrets}))
         elif kind == Kind.RESTART:
             past.epoch += 1
-            past.losses += not restart_survived(bytes(raw))
+            past.losses += not restart_survived(bytes(raw)) and "async" in past.levels
         elif kind == Kind.COMMAND:
             for conn, values in session_values(bytes(raw)):
                 past.values.setdefault(conn, {}).update(values)
