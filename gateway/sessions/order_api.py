@@ -111,7 +111,8 @@ TABLE = build(
         ((_S.CLOSING,), (_E.CLOSED,), "", _S.DOWN),
     ),
     (
-        ((_S.DOWN,), (_E.LOGOUT_WANTED,)),
+        # A process that begins hears again what its forerunner had not answered; its connection is gone, and what it says with it.
+        ((_S.DOWN,), tuple(event for event in _E if event not in (_E.ATTACHED, _E.CLOSED, _E.TIMEOUT, _E.LOGIN))),
         ((_S.CLOSING,), tuple(event for event in _E if event not in (_E.ATTACHED, _E.CLOSED, _E.TIMEOUT, _E.LOGIN_BAD))),
     ),
 )

@@ -125,7 +125,9 @@ CLIENT_TABLE = build(
         ((_S.LEAVING, _S.CLOSING), (_E.CLOSED,), "", _S.DOWN),
     ),
     (
-        ((_S.DOWN,), (_E.LOGOUT_WANTED,)),
+        # A process that begins hears again what its forerunner had not answered; its connection is gone, and what it says with it.
+        ((_S.DOWN,), (_E.LOGOUT_WANTED, _E.ACCEPTED, _E.ACCEPTED_NEW, _E.ACCEPTED_LOST, _E.REJECTED, _E.REJECTED_SESSION, _E.FENCE, _E.END_OF_SESSION,
+                      _E.SILENT, _E.FAULT)),
         ((_S.OPEN, _S.LEAVING), (_E.FENCE,)),
         ((_S.FENCING,), (_E.FENCE_EARLIER,)),
         ((_S.LEAVING, _S.CLOSING), (_E.ACCEPTED, _E.ACCEPTED_NEW, _E.ACCEPTED_LOST, _E.REJECTED, _E.REJECTED_SESSION, _E.LOGOUT_WANTED)),
