@@ -58,7 +58,7 @@ lint: build
 	$(BIN)/mypy $(CHECKED)
 	@for c in $(wildcard csrc/*.c); do $(CC) $(STRICT_C) -c $$c -o /dev/null || exit 1; done
 
-test: lint
+test: lint build/.crash
 	$(BIN)/python -m pytest
 
 # What `make test` leaves out: the tests that do more when asked for all (200 seeds instead of 30, longer fuzzing), then those that
