@@ -46,6 +46,7 @@ NEEDED = {
 }
 
 
+@pytest.mark.more
 @pytest.mark.parametrize("level", ["async", "group"])
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_no_trace_breaks_an_invariant(name: str, level: str) -> None:
