@@ -68,7 +68,7 @@ test-all: test build/.asan
 	$(ASAN_ENV) $(BIN)/python -m pytest $(MEETS_C)
 
 crash: build build/.crash
-	PORTCULLIS_BUILD=crash $(BIN)/python -m tests.crash
+	PORTCULLIS_BUILD=crash $(BIN)/python -m tests.crash $(CRASH)
 
 demo: build
 	$(BIN)/gateway demo
