@@ -168,7 +168,6 @@ void gw_dec_report(gw_lane *l, uint32_t conn, gw_dec *d) {
   if (t->last_qty < 0) t->last_qty = 0;
   if (event == EVT_TRADE || event == EVT_BUST || event == EVT_CORRECT) {
     d->exec_key = exec_key(l, conn);
-    if (d->exec_key) d->exec_key = gw_mix(d->exec_key ^ s->order_no) | 1u;   /* an id that a venue uses again for another order is another execution */
     if (d->exec_key && gw_seen_find(l, d->exec_key) != NONE32) { d->flags |= DEC_DUP; d->exec_key = 0; d->event = EVT_STATUS; d->state = s->state; t->stream = 0; return; }
   }
   /* A venue whose ids rise with each replace answers a pending one under its new id; FIX names both, the new one in ClOrdID. */
