@@ -272,7 +272,17 @@ int gw_dec_sound(gw_lane *l, const gw_dec *d);
 void gw_mask_sent(gw_lane *l, uint32_t conn, uint8_t *frame, uint32_t n);
 int gw_mask_frame(gw_lane *l, uint32_t conn, uint8_t *frame, uint32_t n);
 
-/* lane.c */
+/* decide.c: each kind of input, and its record */
+int gw_decide_start(gw_lane *l, const uint8_t *config, uint32_t n, gw_pen *pen);
+int gw_decide_in(gw_lane *l, uint32_t conn, const uint8_t *p, uint32_t n, int garbled, gw_pen *pen);
+int gw_decide_io(gw_lane *l, uint32_t conn, uint8_t what, int64_t error, uint64_t a, gw_pen *pen);
+int gw_decide_num(gw_lane *l, uint8_t kind, uint32_t conn, uint32_t what, uint64_t value, gw_pen *pen);
+int gw_decide_latch(gw_lane *l, const gw_rec_latch *in, gw_pen *pen);
+int gw_decide_restart(gw_lane *l, int survived, gw_pen *pen);
+int gw_decide_stop(gw_lane *l, gw_pen *pen);
+
+/* apply.c: take in a record that is known to be sound: it was just decided, or looked at */
+void gw_take_in(gw_lane *l, const uint8_t *rec);
 void *gw_pen_begin(gw_lane *l, gw_pen *pen, uint8_t kind, uint32_t conn, uint32_t max);
 void gw_pen_end(gw_lane *l, gw_pen *pen, void *rec, uint32_t len);
 

@@ -1,0 +1,137 @@
+/* apply.c: a record is written, taken into the state, and found again. Nothing but the record is read when it is applied. */
+#include "core.h"
+
+/* Begin a record of up to `max` bytes: its head is filled. NULL when the ring has no room (never for a comparison). */
+void *gw_pen_begin(gw_lane *l, gw_pen *pen, uint8_t kind, uint32_t conn, uint32_t max) {
+  uint8_t *p = pen->live ? gw_ring_reserve(l->ring, max) : max <= pen->room ? pen->at : NULL;
+  if (!p) return NULL;
+  if (pen->live) { pen->at = p; pen->room = max; }
+  gw_rec *h = (gw_rec *)(void *)p;
+  memset(h, 0, sizeof *h);
+  h->kind = kind;
+  h->ver = 1;
+  h->lane = l->sizes.lane;
+  h->conn = (uint16_t)conn;
+  h->epoch = l->conns[conn].epoch;
+  h->lsn = l->core->lsn + 1;
+  h->t_ns = l->core->now;
+  h->digest = l->core->digest;
+  if (l->step_first) h->flags |= GW_REC_STEP_FIRST;
+  return p;
+}
+/* The record is whole: `len` bytes. */
+void gw_pen_end(gw_lane *l, gw_pen *pen, void *rec, uint32_t len) {
+  gw_rec *h = rec;
+  uint32_t padded = (uint32_t)gw_pad8(len);
+  memset((uint8_t *)rec + len, 0, padded - len);
+  h->len = padded;
+  if (pen->live) { if (gw_ring_commit(l->ring, len) < 0) l->core->journal_failed = 1; }
+  l->step_first = 0;
+  pen->room = padded;
+}
+const uint8_t *gw_record(gw_lane *l, uint64_t lsn) {
+  const gw_rec *r = l->ring && !l->replaying ? gw_ring_at(l->ring, lsn) : NULL;
+  if (r) return (const uint8_t *)r;
+  return l->rim && l->rim->fetch ? l->rim->fetch(l->rim->ctx, lsn) : NULL;
+}
+
+/* Applying ------------------------------------------------------------------------------------------------------------------ */
+static void apply_in(gw_lane *l, const gw_rec_in *r) {
+  const uint8_t *p = (const uint8_t *)r + sizeof *r, *frame = p + r->dec_len + r->n_breaches * sizeof(gw_breach);
+  l->core->n_in++;
+  l->core->digest = gw_crc32c(l->core->digest, frame, r->frame_len);
+  gw_apply_session(l, r->h.conn, r, frame);
+  if (r->dec_len) gw_apply_dec(l, &r->h, (const gw_dec *)(const void *)p, frame, r->frame_len, r->h.conn, 0);
+}
+static void apply_io(gw_lane *l, const gw_rec_io *r) {
+  uint32_t conn = r->h.conn;
+  gw_conn *c = &l->conns[conn];
+  if (r->what == GW_IO_SILENT) { c->facts |= GW_FACT_SILENT; gw_belled(l, conn); return; }
+  if (r->what != GW_IO_CLOSED) return;
+  /* Frames whose last byte no socket took never were: their numbers are VOID (R5). */
+  uint64_t first = c->tx_next > GW_NUMS ? c->tx_next - GW_NUMS : 1;
+  for (uint64_t n = c->tx_next; n-- > first;) {
+    gw_num *x = gw_num_at(l, conn, n);
+    if (x->epoch != c->epoch || x->end <= r->a || x->filled) break;
+    x->filled = 1;
+    if (c->role == GW_ROLE_VENUE) gw_order_void(l, x->slot, x->gen, x->what);
+    else if (x->what == OUT_REPORT && c->stream_sent) c->stream_sent--;   /* it will be told again */
+  }
+  gw_conn_closed(l, conn);
+}
+static void crash_verdicts(gw_lane *l, int survived) {
+  for (uint32_t i = 0; i < l->sizes.orders; i++) {
+    gw_slot *s = &l->slots[i];
+    if (s->state == ST_FREE || gw_is_final(s->state)) continue;
+    if (s->state == ST_QUEUED) {
+      if (survived) { if (!s->due) gw_order_due(l, i, GW_REASON_RESTART); }
+      else { gw_unqueue(l, i); s->state = ST_SENT; gw_order_doubt(l, i); }   /* no OUT record proves nothing when the tail is lost (T8) */
+      continue;
+    }
+    if (s->rpl_state == RPL_QUEUED) { if (survived) gw_order_due(l, i, GW_REASON_RESTART); else { s->rpl_state = RPL_SENT; gw_unqueue(l, i); gw_order_doubt(l, i); } }
+    else if (s->state == ST_SENT || s->rpl_state == RPL_SENT || !survived) gw_order_doubt(l, i);
+    if (s->cancel_wanted && s->cancel_sent) { s->cancel_sent = 0; gw_order_want_cancel(l, i, GW_REASON_NONE); }
+  }
+}
+static void apply_restart(gw_lane *l, const gw_rec_restart *r) {
+  l->core->epoch = r->new_epoch;
+  l->core->stopping = l->core->stopped = l->core->journal_failed = 0;
+  l->core->facts &= ~(uint32_t)(GW_FACT_STOPPED | GW_FACT_JOURNAL);   /* of the life before, told or not */
+  for (uint32_t i = 1; i < l->n_conns; i++) {
+    gw_conn *c = &l->conns[i];
+    if (!r->survived) {   /* the lost tail may have used any number below the mark */
+      if (c->watermark > c->tx_next) c->tx_next = c->watermark;
+      if (c->token_mark > c->token_next) {
+        if (c->lost_to == 0) c->lost_from = c->token_next;
+        c->lost_to = c->token_next = c->token_mark;
+      }
+    }
+    if (c->rx != GW_CLOSED || c->tx != GW_CLOSED) gw_conn_closed(l, i);
+    c->facts &= ~(uint32_t)GW_FACT_CLOSED;
+    c->ctl_done = c->ctl_done < c->ctl_last ? c->ctl_done : c->ctl_last;
+  }
+  crash_verdicts(l, (int)r->survived);
+}
+void gw_take_in(gw_lane *l, const uint8_t *rec) {
+  const gw_rec *h = (const gw_rec *)(const void *)rec;
+  gw_core *c = l->core;
+  c->now = h->t_ns;
+  c->digest = gw_crc32c(c->digest, &h->t_ns, 8);
+  switch (h->kind) {
+    case GW_REC_START: c->started = 1; c->epoch = ((const gw_rec_start *)(const void *)rec)->epoch; break;
+    case GW_REC_IN: apply_in(l, (const gw_rec_in *)(const void *)rec); break;
+    case GW_REC_OUT: gw_apply_out(l, (const gw_rec_out *)(const void *)rec); break;
+    case GW_REC_DENY: gw_apply_dec(l, h, &((const gw_rec_deny *)(const void *)rec)->dec, NULL, 0, h->conn, 0); break;
+    case GW_REC_COMMAND: gw_apply_cmd(l, (const gw_rec_cmd *)(const void *)rec); break;
+    case GW_REC_IO: apply_io(l, (const gw_rec_io *)(const void *)rec); break;
+    case GW_REC_LATCH: gw_apply_latch(l, (const gw_rec_latch *)(const void *)rec); break;
+    case GW_REC_DURABLE: c->durable = ((const gw_rec_num *)(const void *)rec)->value; break;
+    case GW_REC_WATERMARK: {
+      const gw_rec_num *r = (const gw_rec_num *)(const void *)rec;
+      if (r->kind == GW_MARK_TOKEN) l->conns[h->conn].token_mark = r->value; else l->conns[h->conn].watermark = r->value;
+      gw_dirty(l, h->conn);
+      break;
+    }
+    case GW_REC_NOTE: {
+      const gw_rec_num *r = (const gw_rec_num *)(const void *)rec;
+      if (r->kind == GW_NOTE_JOURNAL_FAILED) {
+        c->journal_failed = 1;
+        c->facts |= GW_FACT_JOURNAL;
+        gw_belled(l, 0);
+        for (uint32_t i = 1; i < l->n_conns; i++) if (l->conns[i].role == GW_ROLE_VENUE) gw_deny_queued(l, i, GW_REASON_JOURNAL_FAILED);
+      }
+      break;
+    }
+    case GW_REC_RESTART: apply_restart(l, (const gw_rec_restart *)(const void *)rec); break;
+    case GW_REC_STOP: c->stopped = 1; c->facts |= GW_FACT_STOPPED; gw_belled(l, 0); break;
+    default: break;
+  }
+  c->lsn = h->lsn;
+}
+int gw_apply(gw_lane *l, const uint8_t *rec) {
+  const gw_rec *h = (const gw_rec *)(const void *)rec;
+  if (h->lsn != l->core->lsn + 1) return GW_E_ORDER;
+  int rc = gw_rec_sound(l, h);
+  if (rc == 0) gw_take_in(l, rec);
+  return rc;
+}
