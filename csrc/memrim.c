@@ -29,7 +29,9 @@ static int64_t send_(void *ctx, uint32_t conn, const uint8_t *buf, uint32_t n) {
 }
 static int64_t budget(void *ctx, uint32_t conn) {
   gw_memconn *c = at(ctx, conn);
-  return c->open ? c->budget - (int64_t)c->out_len : 0;
+  int64_t left = c->budget - (int64_t)c->out_len;
+  if (c->short_send >= 0 && left > c->short_send) left = c->short_send;
+  return c->open ? left : 0;
 }
 static int64_t unread(void *ctx, uint32_t conn) { gw_memconn *c = at(ctx, conn); return c->in_len - c->in_at; }
 static int attach(void *ctx, uint32_t conn, int64_t fd) {

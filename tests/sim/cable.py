@@ -90,6 +90,7 @@ class Cable:
         self.dead = False  # half open: nothing arrives, nobody is told
         self.stuck_until_ns = 0  # the peer's window is shut
         self.ending = False  # the peer has closed; the lane reads what is left
+        lane.limit(conn, line.window)  # before the lane asks for the first time: what it was granted it keeps
 
     @property
     def due_ns(self) -> int:
@@ -104,7 +105,6 @@ class Cable:
             if not lane.is_open(self.conn):
                 return 0
             self.opened = True
-            lane.limit(self.conn, self.line.window)
         busy = 0
         if self.stuck_until_ns and self.stuck_until_ns <= now_ns:
             self.unstick()

@@ -103,7 +103,7 @@ class Mix:
 
 
 def draw(rng: SeededRng) -> Mix:
-    most = {"cut": 400, "dead": 80, "stick": 300, "latch": 200, "hang": 300, "venue_asks": 900, "venue_repeats": 1500, "lose_down": 40,
+    most = {"cut": 400, "dead": 80, "stick": 1000, "latch": 500, "hang": 300, "venue_asks": 900, "venue_repeats": 1500, "lose_down": 40,
             "lose_up": 40, "slow_ms": 1500, "piece": 60, "delay_ms": 40}  # fmt: skip
     return Mix(**{each.name: 1 + rng.below(most[each.name]) if rng.below(2) else 0 for each in fields(Mix)})
 
@@ -192,6 +192,8 @@ class Sim(World):
         )  # fmt: skip
         super().__init__(folder, venues, text, seed)
         self.oracle.begin(self)
+        for seat in self.plan.seats:
+            self.lane.limit(seat.conn, 60 + rng.below(2000))
         self.file = latch.Latch(self.latch_path, writable=True)
         self.api = ApiStrategy("STRAT", KEY, "ACC")
         self.fix = FixStrategy("OTHER", "GW", "FUND", 3)
@@ -230,7 +232,7 @@ class Sim(World):
 
     def _cable(self, conn: int, peer: Peer) -> Cable:
         mix = self.mix
-        line = Line() if self.calm else Line(mix.piece, mix.delay_ms * MS, 200 + self.rng.below(2000))
+        line = Line() if self.calm else Line(mix.piece, mix.delay_ms * MS, 60 + self.rng.below(600))
         cable = Cable(self.lane, conn, peer, line, self.rng, self.oracle.sent)
         self.cables.append(cable)
         return cable
@@ -272,7 +274,6 @@ class Sim(World):
                 if not cable.over:
                     if cable.conn in self.core.places and (moved := self.lane.moved_to(cable.conn)) and cable.opened:
                         cable.conn = moved
-                        self.lane.limit(moved, cable.line.window)
                     busy |= cable.carry(self.now_ns)
             for venue in self.venues.values():
                 if venue.deadline_ns <= self.now_ns:
@@ -375,7 +376,7 @@ class Sim(World):
         mix, rng = self.mix, self.rng
         standing = [cable for cable in self.cables if cable.opened and not cable.dead]
         for cable in standing:
-            if self._strikes(mix.cut):
+            if self._strikes(mix.cut * (5 if cable.stuck_until_ns else 1)):  # what waits there must not outlive it
                 rude = rng.below(2) == 0
                 self.note(f"cut {cable.conn} {'rudely' if rude else ''}")
                 cable.cut(self.now_ns, rude)
@@ -383,9 +384,9 @@ class Sim(World):
                 self.note(f"half open {cable.conn}")
                 cable.go_dead()
             elif self._strikes(mix.stick):
-                takes = rng.below(600)
+                takes = rng.below(300)
                 self.note(f"stuck {cable.conn} after {takes} bytes")
-                cable.stick(self.now_ns + rng.below(1500 * MS), takes)
+                cable.stick(self.now_ns + rng.below(3000 * MS), takes)
         if self._strikes(mix.latch):
             scope = SCOPES[rng.below(len(SCOPES))]
             self.engage(*scope)
