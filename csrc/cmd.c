@@ -170,8 +170,7 @@ static void apply_part(gw_lane *l, const gw_rec *h, const gw_sub *s, const uint8
       break;
     }
     case GW_CMD_RESEND:
-      if (c->rr_from == 0 || s->a < c->rr_from) c->rr_from = s->a;
-      c->rr_to = s->b == 0 || s->b >= c->tx_next ? c->tx_next - 1 : s->b > c->rr_to ? s->b : c->rr_to;
+      gw_resend_wanted(c, s->a, s->b);
       gw_dirty(l, s->conn);
       break;
     case GW_CMD_SET_NEXT:

@@ -242,7 +242,7 @@ void gw_conn_closed(gw_lane *l, uint32_t conn) {
   gw_tighten_tx(l, conn, GW_CLOSED, GW_REASON_VENUE_DOWN);
   c->logged_on = c->closing = 0;
   c->answer_len = c->sendq_len = c->sendq_n = 0;
-  c->rr_from = c->rr_to = c->ask_from = c->through = 0;
+  c->rr_from = c->rr_to = c->rr_cut = c->ask_from = c->through = 0;
   c->probe_ns = c->ask_ns = c->close_at_ns = 0;
   c->facts |= GW_FACT_CLOSED;
   gw_belled(l, conn);
@@ -260,6 +260,18 @@ void gw_conn_closed(gw_lane *l, uint32_t conn) {
   }
 }
 
+/* These numbers of ours are asked for again; last 0: all there are. */
+void gw_resend_wanted(gw_conn *c, uint64_t first, uint64_t last) {
+  uint64_t newest = c->tx_next - 1;
+  if (last == 0 || last > newest) last = newest;
+  if (first > last) return;
+  if (c->rr_from) {
+    uint64_t cut = first > c->rr_from ? first : c->rr_from;
+    if (cut > c->rr_cut) c->rr_cut = cut;
+  }
+  if (c->rr_from == 0 || first < c->rr_from) c->rr_from = first;
+  if (last > c->rr_to) c->rr_to = last;
+}
 /* What a message does to its connection, whoever handles it. */
 void gw_apply_session(gw_lane *l, uint32_t conn, const gw_rec_in *r, const uint8_t *frame) {
   gw_conn *c = &l->conns[conn];
@@ -293,10 +305,7 @@ void gw_apply_session(gw_lane *l, uint32_t conn, const gw_rec_in *r, const uint8
         memcpy(c->answer, frame + r->off, r->n);
         gw_dirty(l, conn);
       } else if (r->cls == CLS_RESEND_REQUEST) {
-        if (c->rr_from == 0 || r->a < c->rr_from) c->rr_from = r->a;
-        uint64_t last = r->b == 0 || r->b >= c->tx_next ? c->tx_next - 1 : r->b;
-        if (last > c->rr_to) c->rr_to = last;
-        if (c->rr_from > c->rr_to) c->rr_from = c->rr_to = 0;
+        gw_resend_wanted(c, r->a, r->b);
         gw_dirty(l, conn);
       }
       break;

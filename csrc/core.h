@@ -50,6 +50,7 @@ typedef struct gw_conn {
   uint64_t probe_id;
   uint64_t ctl_last, ctl_done;           /* messages for control: newest, newest done */
   uint64_t rr_from, rr_to;               /* a resend request to answer: 0 = none */
+  uint64_t rr_cut;                       /* another one began here: a peer that expects this number takes no gap fill that begins before it */
   uint64_t ask_from;                     /* a missing range to ask for: 0 = none */
   uint64_t stream_len, stream_sent;      /* strategy: reports ever, reports sent */
   uint64_t rx_count, tx_count, dropped;
@@ -243,6 +244,7 @@ void gw_apply_session(gw_lane *l, uint32_t conn, const gw_rec_in *r, const uint8
 void gw_tighten_rx(gw_lane *l, uint32_t conn, uint8_t rx);
 void gw_tighten_tx(gw_lane *l, uint32_t conn, uint8_t tx, uint16_t reason);
 void gw_conn_closed(gw_lane *l, uint32_t conn);
+void gw_resend_wanted(gw_conn *c, uint64_t first, uint64_t last);
 
 /* out.c: the next frame of a connection, late bound */
 int gw_decide_out(gw_lane *l, uint32_t conn, gw_pen *pen);

@@ -148,6 +148,7 @@ static int draft_resend(gw_lane *l, uint32_t conn, gw_draft *d) {
     if (to > c->rr_to) to = c->rr_to + 1;
   }
   if (to > c->tx_next) to = c->tx_next;
+  if (c->rr_from < c->rr_cut && to > c->rr_cut) to = c->rr_cut;
   d->r->what = OUT_SESSION;
   d->r->msg_kind = '4';
   d->r->a = c->rr_from;
@@ -449,7 +450,7 @@ void gw_apply_out(gw_lane *l, const gw_rec_out *r) {
     if (r->msg_kind == '4' || r->what == OUT_RESENT) {
       if (r->what == OUT_SESSION) filled(l, conn, r->a, r->b);
       c->rr_from = r->b;
-      if (c->rr_from > c->rr_to) c->rr_from = c->rr_to = 0;
+      if (c->rr_from > c->rr_to) c->rr_from = c->rr_to = c->rr_cut = 0;
     } else if (r->msg_kind == '0') c->answer_len = r->a ? 0 : c->answer_len;
     else if (r->msg_kind == '2') { c->ask_from = 0; c->ask_ns = (int64_t)r->h.t_ns; }
     else if (r->msg_kind == '1') { c->probe_ns = (int64_t)r->h.t_ns; c->probe_id++; }
