@@ -1,0 +1,239 @@
+"""A real gateway, killed again and again under load: sockets on loopback, files on disk, SIGKILL at moments that nobody chose.
+
+A strategy trades at both venues without a pause and comes back each time; at the end everybody must agree: what the strategy was told, what
+the venues have received and done (counted before any de-duplication), what the gateway holds.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import trio
+
+from gateway import admin
+from gateway.client import NotConnected
+from gateway.client.core import Key
+from gateway.client.trio_client import AsyncClient, AsyncOrder
+from gateway.journal.journal import ring_path
+from gateway.seams import SeededRng, SystemClock
+from gateway.sessions.actions import Message
+from gateway.tools.ask import ask
+from simulators.host import Host
+from simulators.venue import Options, Venue
+from tests.simulators.stand import INSTRUMENTS, fix_venue, ouch_venue
+
+GATEWAY = str(Path(sys.executable).with_name("gateway"))
+ENVIRONMENT = {**os.environ, "KILLED_PASSWORD": "secret", "PORTCULLIS_BUILD": ""}
+BOUND_S = 60
+OPEN_MAX = 12  # orders that the strategy has open at once
+ENGINE_NS = 5_000_000  # the venues' engines: slow enough that some of every death's orders are under way
+SECRET = bytes(range(32))
+TRADES = {"generic_fix44": ("IBM", "191.35", "150.00"), "nasdaq": ("AAPL", "187.25", "150.00")}
+CONFIG = """
+name = "killed"
+state_dir = "state"
+[tables]
+orders = 8192
+connections = 8
+[journal]
+ring_mib = 4
+segment_mib = 4
+[doors.api]
+protocol = "order_api"
+host = "127.0.0.1"
+port = {door}
+[sessions.nyfix]
+venue = "generic_fix44"
+port = {nyfix}
+sender = "GW"
+target = "VENUE"
+retry_s = 0.05
+[sessions.ouch]
+venue = "nasdaq"
+port = {ouch}
+username = "DEMO01"
+password = "env:KILLED_PASSWORD"
+mpid = "DEMO"
+retry_s = 0.05
+[strategies.STRAT]
+key_file = "strat.key"
+accounts = ["ACC"]
+cancel_on_disconnect = false
+[instruments]
+file = "{instruments}"
+[limits.firm]
+order_qty = 1_000_000
+notional = 500_000_000
+collar_bps = 5_000
+position = 100_000_000
+open_orders = 1_000
+rate_per_s = 100_000
+"""
+
+
+@dataclass
+class Heard:
+    """What the venues have received: new orders by their quantity, which no two orders of the strategy share."""
+
+    news: Counter[int] = field(default_factory=Counter)
+
+    def at(self, venue: Venue) -> None:
+        """Listen in front of the venue's engine."""
+        request = venue.request
+
+        def heard(owner: str, message: Message, now_ns: int) -> None:
+            if message.type in ("D", "EnterOrder"):
+                self.news[int(message.text(38)) if message.type == "D" else message.number("quantity") or 0] += 1
+            request(owner, message, now_ns)
+
+        venue.request = heard  # type: ignore[method-assign]
+
+
+class Gateway:
+    """The gateway's process, if one lives."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> None:
+        """A process whose doors are open."""
+        self._process = subprocess.Popen([GATEWAY, "run", str(self._file)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
+        with trio.fail_after(BOUND_S):
+            await trio.to_thread.run_sync(self._wait, abandon_on_cancel=True)
+
+    def _wait(self) -> None:
+        assert self._process is not None and self._process.stdout is not None
+        for line in self._process.stdout:
+            if line == b"ready\n":
+                return
+        raise AssertionError(f"the gateway ended: {self._process.wait()}")
+
+    def kill(self) -> None:
+        """SIGKILL, to this process and no other."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            assert self._process.stdout is not None
+            self._process.stdout.close()
+            self._process = None
+
+
+class Trader:
+    """Trades as long as `trading`: orders that fill at once, and orders that rest until they are replaced or cancelled."""
+
+    def __init__(self, rng: SeededRng) -> None:
+        self.orders: list[AsyncOrder] = []
+        self.trading = True
+        self.reports = 0
+        self._rng = rng
+
+    async def trade(self, gateway: AsyncClient) -> None:
+        while self.trading or gateway.open_orders:
+            try:
+                self._once(gateway)
+            except NotConnected:
+                pass
+            await trio.sleep(0.002)
+
+    def _once(self, gateway: AsyncClient) -> None:
+        rng, open_orders = self._rng, gateway.open_orders
+        if self.trading and len(open_orders) < OPEN_MAX:
+            venue = ("generic_fix44", "nasdaq")[rng.below(2)]
+            symbol, near, far = TRADES[venue]
+            quantity = len(self.orders) + 1
+            self.orders.append(gateway.new_order(symbol, "buy", quantity, near if rng.below(2) else far, venue=venue, account="ACC"))
+        elif open_orders and rng.below(4) == 0:
+            order = open_orders[rng.below(len(open_orders))]
+            if order.status in ("NEW", "PARTIALLY_FILLED"):
+                order.cancel()
+
+    async def listen(self, gateway: AsyncClient) -> None:
+        async for _ in gateway.reports():
+            self.reports += 1
+
+
+async def killed(folder: Path, kills: int, seed: int) -> tuple[str, list[str]]:
+    """Kill a gateway `kills` times. What was done, in words, and everything that does not agree."""
+    rng = SeededRng(seed)
+    heard = Heard()
+    options = Options(engine_delay_ns=ENGINE_NS)
+    venues: dict[str, Venue] = {"nyfix": fix_venue(options, quote_qty=1_000), "ouch": ouch_venue(options, quote_qty=1_000)}
+    (folder / "strat.key").write_text("STRAT:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        door = free.getsockname()[1]
+    file = folder / "killed.toml"
+    trader = Trader(rng)
+    faults: list[str] = []
+    async with trio.open_nursery() as nursery:
+        ports = {}
+        for name, venue in venues.items():
+            heard.at(venue)
+            ports[name] = await nursery.start(Host(venue, SystemClock()).serve, "127.0.0.1", 0)
+        file.write_text(CONFIG.format(door=door, instruments=INSTRUMENTS, **ports))
+        process = Gateway(file)
+        try:
+            await process.start()
+            async with AsyncClient.connect(f"127.0.0.1:{door}", key=Key("STRAT", SECRET)) as gateway, trio.open_nursery() as tasks:
+                tasks.start_soon(trader.trade, gateway)
+                tasks.start_soon(trader.listen, gateway)
+                for _ in range(kills):
+                    await _some_reports(trader, 1 + rng.below(25))
+                    process.kill()
+                    await process.start()
+                trader.trading = False
+                with trio.move_on_after(BOUND_S):
+                    while gateway.open_orders:
+                        await trio.sleep(0.01)
+                faults += _differences(trader, heard, venues)
+                positions = await trio.to_thread.run_sync(ask, folder / "state", admin.PositionsWanted())
+                assert isinstance(positions, admin.PositionsResult)
+                faults += _positions(positions, venues)
+                tasks.cancel_scope.cancel()
+        finally:
+            process.kill()
+            ring_path(folder / "state").unlink(missing_ok=True)
+        nursery.cancel_scope.cancel()
+    outcomes = Counter(order.status for order in trader.orders)
+    return f"{kills} SIGKILLs, {len(trader.orders)} orders, {trader.reports} reports: {json.dumps(dict(sorted(outcomes.items())))}", faults
+
+
+async def _some_reports(trader: Trader, count: int) -> None:
+    """Wait for so many more reports, or a while where none come."""
+    until = trader.reports + count
+    with trio.move_on_after(5):
+        while trader.reports < until:
+            await trio.sleep(0.001)
+
+
+def _differences(trader: Trader, heard: Heard, venues: dict[str, Venue]) -> list[str]:
+    faults = []
+    books = {order.qty: order for venue in venues.values() for order in venue.market.orders.values() if order.owner}
+    for order in trader.orders:
+        quantity = int(order.order_qty or 0)
+        count = heard.news[quantity]
+        if count > 1:
+            faults.append(f"the order of {quantity} reached its venue twice: {count} times")
+        if not order.is_final:
+            faults.append(f"the order of {quantity} has no outcome: {order!r}")
+        if order.status == "DENIED" and count:
+            faults.append(f"the order of {quantity} is DENIED, and its venue has it: {order!r}")
+        if order.is_final and quantity in books:
+            faults.append(f"the order of {quantity} is {order.status}, and alive at its venue")
+    told = sum(int(order.cum_qty) for order in trader.orders)
+    done = sum(quantity for venue in venues.values() for quantity in venue.market.positions.values())
+    if told != done:
+        faults.append(f"the strategy was told of {told} bought, the venues have {done}")
+    return faults
+
+
+def _positions(found: admin.PositionsResult, venues: dict[str, Venue]) -> list[str]:
+    have = sum(int(view.qty) for view in found.positions)
+    done = sum(quantity for venue in venues.values() for quantity in venue.market.positions.values())
+    return [f"the gateway's positions are {have}, the venues' {done}: {found.positions}"] if have != done else []
