@@ -33,7 +33,7 @@ class Budget:
     stride: int = 1
     second: int = 0
     cuts: int = 4
-    """Power cuts at a border: the least, the most, and so many between."""
+    """Power cuts at a border: all is lost that can be, the last two records, the last, none; and so many between."""
 
 
 @dataclass
@@ -123,7 +123,8 @@ class Explorer:
         between = range(durable + 1, head)
         count = self.budget.cuts if self._depth == 0 else 1
         step = max(1, -(-len(between) // count)) if count else 1
-        for number, keep in enumerate(sorted({durable, head, *between[turn % step :: step]})):
+        late = {max(durable, head - 1), max(durable, head - 2)} if self._depth == 0 else set()  # between an acceptance and what it led to
+        for number, keep in enumerate(sorted({durable, head, *late, *between[turn % step :: step]})):
             yield Fate(keep, (turn + number) % 3)
 
     def _fork(self) -> bool:

@@ -15,6 +15,7 @@ from gateway.lane.tables import Tables
 
 RING_BYTES = 1 << 17  # holds every record of a short scenario; a copy of it is made at each death
 WIRE_BYTES = 1 << 16
+GRANT_NS = 2_000_000  # from asking for numbers to having them on the disk: what does not wait for that is found out
 JOURNAL = {"ring_bytes": RING_BYTES, "segment_bytes": 1 << 18, "index_count": 1 << 10, "gather_ns": 0, "interval_ns": 2_000_000_000}
 
 
@@ -83,6 +84,7 @@ class JournaledLane(InlineDriver):
         self._old_offsets = ffi.new("uint64_t[]", offsets or [0])
         self._world.records, self._world.offsets = self._old_records, self._old_offsets
         self._world.first_lsn, self._world.n_records = 1, len(self._old)
+        self._granted_at: dict[tuple[int, int, int], int] = {}
         self.old = lambda lsn: self._old[lsn - 1] if 0 < lsn <= len(self._old) else None
         self._world.grant = 0
         for (conn, kind, _), value in found.watermarks.items():
@@ -123,7 +125,7 @@ class JournaledLane(InlineDriver):
         news = 0
         for conn, wire in enumerate(self._wires):
             for kind, asked, mark in ((lib.GW_MARK_TX, wire.tx_asked, wire.tx_mark), (lib.GW_MARK_TOKEN, wire.token_asked, wire.token_mark)):
-                if asked > mark:
+                if asked > mark and now_ns >= self._granted_at.setdefault((conn, kind, asked), now_ns + GRANT_NS):
                     jlib.gw_watermark_ask(self.journal.writer, conn, kind, 0, asked)
                     self.journal.run(now_ns)
                     self._mark(conn, kind, jlib.gw_watermark_ask(self.journal.writer, conn, kind, 0, 0))
