@@ -85,6 +85,8 @@ async def serve(house: House, net: Net, clock: Clock, log: Log, ready: Ready) ->
             spin_us, core = house.config.lane.spin_us, house.config.lane.core
             house.lane.begin(BUSY if spin_us == float("inf") else round(spin_us * 1000), core)
             carrier.give(house.begun)
+            log.write("info", "begun", name=house.config.name, pid=os.getpid(), epoch=house.begun.epoch, restarted=house.restarted,
+                      first_lsn=house.first_lsn, state_dir=str(house.config.state_dir), doors=addresses)  # fmt: skip
             carrier.look("gate")  # a gate that was dropped in an earlier life changes nothing in this one, and must be seen all the same
             outer.start_soon(carrier.run)
             await outer.start(_signals, carrier)
@@ -97,6 +99,7 @@ async def serve(house: House, net: Net, clock: Clock, log: Log, ready: Ready) ->
             await carrier.draining.wait()
             inner.cancel_scope.cancel()
         await carrier.ended.wait()
+        log.write("info", "ended", epoch=house.begun.epoch, lsn=house.lane.counts().lsn, open_orders=house.lane.counts().open_orders)
         outer.cancel_scope.cancel()
 
 

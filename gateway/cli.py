@@ -66,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--orders", type=Path, metavar="FILE", help="a recorded order stream instead of the seeded one")
     demo.add_argument("--serve", action="store_true", help="start venues and gateway, print `ready`, and stay up until Ctrl-C")
     demo.add_argument("--seed", type=int, default=1, help="of the order flow (default 1)")
-    demo.add_argument("--count", type=int, default=4000, help="orders, cancels and replaces to send (default 4000)")
+    demo.add_argument("--count", type=_at_least_one, default=4000, help="orders, cancels and replaces to send (default 4000)")
     demo.set_defaults(command=_demo)
 
     init = commands.add_parser("init", help="a commented configuration, an instrument file and a key to begin with")
@@ -87,7 +87,7 @@ def parser() -> argparse.ArgumentParser:
         command.set_defaults(command=_ask, question=name)
         if name == "orders":
             command.add_argument("--all", action="store_true", help="finished ones too, as far as they are still remembered")
-            command.add_argument("--count", type=int, default=1000, help="at most so many (default 1000)")
+            command.add_argument("--count", type=_at_least_one, default=1000, help="at most so many (default 1000)")
             for scope in ("account", "strategy", "symbol", "venue"):
                 command.add_argument(f"--{scope}", metavar="NAME")
         if name == "limits":
@@ -98,6 +98,12 @@ def parser() -> argparse.ArgumentParser:
     for name, (_, _, text) in OWN_COMMAND_LINE.items():
         commands.add_parser(name, help=text, add_help=False)
     return top
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a count; a whole number from 1 is")
+    return int(text)
 
 
 def _from(module: str, function: str) -> Callable[..., Any]:
@@ -127,7 +133,7 @@ def _run(options: argparse.Namespace) -> int:
             from gateway.config import load
             from gateway.tools.check import describe
 
-            print(describe(file, *load(file, options.overrides)))
+            print(describe(file, *load(file, options.overrides), os.environ))
             return OK
         return cast(int, _from("gateway.app", "main")(file, options.overrides, ready=options.ready))
     except ConfigError as error:

@@ -4,7 +4,6 @@ A key is declared once, here: its type, bounds, default and (as its description)
 error and of `gateway init` alike. Units are in the names. Secrets are references, so that the whole configuration may be journaled.
 """
 
-import difflib
 import os
 import re
 import tomllib
@@ -27,7 +26,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from gateway import instruments, toml_lines
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, meant
 from gateway.limits import CONNECTIONS_MAX, NAME_BYTES_MAX, OPEN_ORDERS_MAX
 from risk.controls import controls as risk_controls
 
@@ -264,7 +263,7 @@ def load(file: Path, overrides: Iterable[str] = ()) -> tuple[Config, instruments
     table = instruments.load(config.instruments.file)
     for symbol in config.limits.symbol:
         if symbol not in table.symbols:
-            text = f"no such symbol in {config.instruments.file}; {_meant(symbol, table.symbols)}"
+            text = f"no such symbol in {config.instruments.file}; {meant(symbol, table.symbols)}"
             problems.append(at(("limits", "symbol", symbol), text))
     stop_if_any()
     return config, table
@@ -285,6 +284,29 @@ def read_secret(reference: str, environ: Mapping[str, str]) -> str:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise ConfigError([f"{reference}: {why}; the file must hold the secret and be readable"]) from None
+
+
+def secret_name(session: str) -> str:
+    """The name under which the lane keeps a session's password."""
+    return f"{session}.password"
+
+
+def secret_references(config: Config) -> dict[str, str]:
+    """Name of each secret, which is its key without `sessions.`, → its reference (env: or file:)."""
+    return {secret_name(name): session.password for name, session in config.sessions.items() if session.password}
+
+
+def read_secrets(config: Config, environ: Mapping[str, str]) -> dict[str, str]:
+    """Every secret by its name. Raises: ConfigError with all that cannot be had, by their keys."""
+    found, problems = {}, []
+    for name, reference in secret_references(config).items():
+        try:
+            found[name] = read_secret(reference, environ)
+        except ConfigError as error:
+            problems += [f"sessions.{name}: {problem}" for problem in error.problems]
+    if problems:
+        raise ConfigError(problems)
+    return found
 
 
 def _override(values: dict[str, Any], text: str, problems: list[Problem]) -> toml_lines.KeyPath | None:
@@ -323,11 +345,11 @@ def _cross_checks(config: Config) -> Iterator[tuple[toml_lines.KeyPath, str]]:
     for scope, limits in config.limits.scopes():
         path = ("limits", *scope)
         if scope[0] in known and scope[1] not in known[scope[0]]:
-            yield path, f"no such {scope[0]} in this file; {_meant(scope[1], known[scope[0]])}"
+            yield path, f"no such {scope[0]} in this file; {meant(scope[1], known[scope[0]])}"
         for key, limit in limits.items():
             control = controls.get(key)
             if control is None:
-                yield (*path, key), f"unknown limit; {_meant(key, controls)}"
+                yield (*path, key), f"unknown limit; {meant(key, controls)}"
             elif scope[0] not in control.scopes:
                 yield (*path, key), f"cannot be set for {scope[0]}; it can for {', '.join(control.scopes)}"
             elif isinstance(limit, str) and not control.decimal:
@@ -343,13 +365,6 @@ def _cross_checks(config: Config) -> Iterator[tuple[toml_lines.KeyPath, str]]:
     for name, door in config.doors.items():
         if door.port and (other := ports.setdefault((door.host, door.port), name)) != name:
             yield ("doors", name, "port"), f"{door.port} is already that of doors.{other}; choose another"
-
-
-def _meant(wrong: str, known: Iterable[str]) -> str:
-    """What to write in place of `wrong`: the nearest known name, or all of them."""
-    names = sorted(known)
-    near = difflib.get_close_matches(wrong, names, n=1)
-    return f"did you mean {near[0]}?" if near else f"known: {', '.join(names) or 'none'}"
 
 
 def _declared(location: tuple[str | int, ...]) -> tuple[toml_lines.KeyPath, int, type[BaseModel] | None]:
@@ -377,11 +392,11 @@ def _explain(details: ErrorDetails) -> tuple[toml_lines.KeyPath, str]:
         case "missing":
             return path, f"is missing; add {right or f'the table [{key}]'}"
         case "extra_forbidden":
-            return path, f"unknown key; {_meant(key, model.model_fields if model else ())}"
+            return path, f"unknown key; {meant(key, model.model_fields if model else ())}"
         case "union_tag_not_found":
             tag, known = ("protocol", DOOR_KINDS) if path[0] == "doors" else ("venue", KIND_OF_VENUE)
             value = value.get(tag) if isinstance(value, dict) else value
-            return (*path, tag), ("is missing" if value is None else f"{value!r} is unknown") + f"; {_meant(str(value), known)}"
+            return (*path, tag), ("is missing" if value is None else f"{value!r} is unknown") + f"; {meant(str(value), known)}"
         case "model_type" | "dict_type":
             return path, f"is {value!r}; it must be a table, [{'.'.join(map(str, path))}]"
         case "value_error":

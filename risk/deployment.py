@@ -6,6 +6,7 @@ from typing import Any
 
 from risk import latch
 from risk.latch import Latch
+from risk.words import Scope
 
 UNKNOWN_SCOPE, NOT_SET = 5, 7  # of the kill switch's exit codes
 CANDIDATES = ("portcullis.toml", "examples/local.toml")
@@ -110,9 +111,6 @@ def _state_dir_line(text: str) -> str | None:
     return None
 
 
-Scope = tuple[str, str]  # (kind, name)
-
-
 def parse_scopes(texts: list[str], config: Config, known: Latch | None) -> list[Scope]:
     """--scope K=V …; none, or "firm", is the firm. Raises: Stop(UNKNOWN_SCOPE) that lists what is known."""
     scopes: list[Scope] = []
@@ -128,7 +126,3 @@ def parse_scopes(texts: list[str], config: Config, known: Latch | None) -> list[
                 raise Stop(UNKNOWN_SCOPE, f"NOTHING DONE: no {kind} {name!r} in {config.path}. Known: {shown or 'none'}.")
         scopes.append((kind, name))
     return list(dict.fromkeys(scopes))
-
-
-def say_scope(scope: Scope) -> str:
-    return " ".join(filter(None, scope))

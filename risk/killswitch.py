@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from risk import latch
-from risk.deployment import NOT_SET, Config, Scope, Stop, parse_scopes, say_scope
+from risk.deployment import NOT_SET, Config, Stop, parse_scopes
 from risk.latch import Latch
+from risk.words import Scope, say_scope, utc
 
 OK, USAGE, DISK_ONLY, NOT_AUTHORISED, REFUSED = 0, 1, 3, 4, 6  # 5 and 7 are deployment's
 EXIT_CODES = """exit codes:
@@ -63,10 +64,6 @@ def who() -> str:
     except OSError:
         terminal = "no tty"
     return f"{user}@{os.uname().nodename} {terminal}"
-
-
-def utc(at_ns: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at_ns // 1_000_000_000)) if at_ns else "unknown"
 
 
 def sleep_ns(wait_ns: int) -> None:
@@ -220,7 +217,7 @@ def rearm(args: argparse.Namespace) -> int:
         found = [(scope, mapped.find(*scope)) for scope in scopes]
         slots = [slot for _, slot in found if slot is not None and mapped.dropped(slot)]
         if not slots:
-            tell(args, "rearm", OK, mapped, config, [], [f"OPEN already: {say_scope(scope)}" for scope in scopes])
+            tell(args, "rearm", OK, mapped, config, [], [f"OPEN already: {say_scope(scope)}" for scope in scopes] + _still_dropped(mapped))
             return OK
         generations = [mapped.generation(slot) for slot in slots]
         for slot in slots:
@@ -235,7 +232,7 @@ def rearm(args: argparse.Namespace) -> int:
         confirmed = wait_for_lane(mapped, slots, args.wait[1])
         lines = [_state_line(mapped, slot) for slot in slots]
         lines.append(f"CONFIRMED by the gateway, pid {mapped.lane_pid()}." if confirmed else say_unconfirmed(mapped, args.wait[0], "rearm"))
-        lines += [f"Still {_state_line(mapped, slot)}" for slot in mapped.used() if mapped.dropped(slot)]
+        lines += _still_dropped(mapped)
         code = OK if confirmed else DISK_ONLY
         tell(args, "rearm", code, mapped, config, slots, lines)
         mapped.flush()
@@ -248,7 +245,8 @@ def status(args: argparse.Namespace) -> int:
         mapped = Latch(config.latch)
     except (latch.LatchMissing, latch.LatchDamaged) as error:
         what = "does not exist" if isinstance(error, latch.LatchMissing) else f"is damaged ({error})"
-        lines = ["DROPPED: firm, unknown, unknown", f"The latch file {config.latch} {what}, which counts as dropped. `killswitch engage` makes it anew, dropped."]
+        never = "" if (config.state_dir / "journal").exists() else "; where no gateway has ever run, as it seems here, the first one makes it, open"
+        lines = ["DROPPED: firm, unknown, unknown", f"The latch file {config.latch} {what}, which counts as dropped. `killswitch engage` makes it anew, dropped{never}."]
         tell(args, "status", OK, None, config, [], lines)
         return OK
     except OSError as error:
@@ -282,6 +280,16 @@ def _state_line(mapped: Latch, slot: int) -> str:
         return f"DROPPED: slot {slot}, unknown, unknown (cannot be read: counts as the firm)"
     state = "DROPPED" if mapped.dropped(slot) else "OPEN"
     return f"{state}: {say_scope(scope)}, {utc(since_ns)}, {by or 'unknown'}"
+
+
+def _still_dropped(mapped: Latch) -> list[str]:
+    """What a rearm has not opened, each with the line that does."""
+    lines = []
+    for slot in mapped.used():
+        if mapped.dropped(slot):
+            kind, name = mapped.identity(slot) or ("firm", "")
+            lines.append(f"Still {_state_line(mapped, slot)}; killswitch rearm {f'--scope {kind}={name} ' if name else ''}--reason … opens it")
+    return lines
 
 
 def _not_set(config: Config, error: OSError) -> str:

@@ -231,6 +231,8 @@ def test_a_refusal_is_told(deployment: Path, capsys: pytest.CaptureFixture[str])
         (["limits", "set", "firm.order_qty"], "write limits set PATH=VALUE"),
         (["limits", "set", "firm.order_qty=5"], "write why: --reason TEXT"),
         (["demo", "--serve", "--orders", "x.bin"], "give one of them"),
+        (["demo", "--count", "0"], "'0' is not a count; a whole number from 1 is"),
+        (["orders", "--count", "-1"], "'-1' is not a count"),
         (["frobnicate"], "invalid choice: 'frobnicate'"),
         ([], "required: COMMAND"),
     ],
@@ -294,6 +296,7 @@ def test_check_says_what_would_be_done(deployment: Path, capsys: pytest.CaptureF
     assert lines[0] == f"{deployment}/portcullis.toml: no mistakes"
     for line in ("api      order_api  127.0.0.1:7001", "nyfix     generic_fix44  127.0.0.1:9102  GW → VENUE", "firm      order_qty      1000"):
         assert line in lines, out
+    assert any(line.startswith("  sessions.nasdaq.password: env:NASDAQ_PASSWORD: ") for line in lines), out
 
 
 def test_check_says_what_is_wrong(deployment: Path, capsys: pytest.CaptureFixture[str]) -> None:

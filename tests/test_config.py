@@ -199,6 +199,18 @@ def test_a_secret_is_read_only_when_asked(deployment: Path) -> None:
     assert "hunter2" not in config.load(deployment)[0].model_dump_json()
 
 
+def test_secrets_that_cannot_be_read_are_told_by_their_keys(deployment: Path) -> None:
+    effective, _ = config.load(deployment, ["sessions.nyfix.password=env:NOT_THERE"])
+    with pytest.raises(ConfigError) as told:
+        config.read_secrets(effective, {})
+    assert told.value.problems == (
+        "sessions.nyfix.password: env:NOT_THERE: the environment variable NOT_THERE is not set; set it to the secret",
+        f"sessions.nasdaq.password: file:{deployment.parent}/soup.key: No such file or directory; the file must hold the secret and be readable",
+    )
+    (deployment.parent / "soup.key").write_text("hunter2\n")
+    assert config.read_secrets(effective, {"NOT_THERE": "x"}) == {"nyfix.password": "x", "nasdaq.password": "hunter2"}
+
+
 # --- --set -------------------------------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Literal
 
 import trio
@@ -20,10 +21,11 @@ from gateway.control.gate import gate
 from gateway.control.inputs import LimitsWanted
 from gateway.control.line import RX_NAMES, TX_NAMES, End, Link, Place, SeatLine
 from gateway.decimals import to_text
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, meant
 from gateway.lane.lane import ConnView, OrderView
 from gateway.lane.plan import Family
 from gateway.lane.tables import limits_table
+from gateway.model import OrdStatus, OrdType, Side, TimeInForce
 from gateway.seams import Clock
 from risk.controls import controls
 from risk.latch import KINDS
@@ -169,6 +171,9 @@ class AdminServer:
 
     async def _orders(self, wanted: admin.OrdersWanted) -> admin.OrdersResult:
         plan = self._house.plan
+        for scope, name in wanted.scope.items():
+            if name not in (known := self._names(scope)):
+                raise admin.AdminError(f"no {scope} {name!r} here; {meant(name, known)}")
         found: list[admin.OrderView] = []
         for i, order in enumerate(self._house.lane.orders(with_final=not wanted.open_only)):
             if i % 1000 == 999:
@@ -184,6 +189,11 @@ class AdminServer:
                     return admin.OrdersResult(tuple(found), True)
                 found.append(_order(order, names))
         return admin.OrdersResult(tuple(found), False)
+
+    def _names(self, scope: str) -> tuple[str, ...]:
+        """What there is of a scope, without the name that stands for nobody."""
+        plan = self._house.plan
+        return {"account": plan.accounts, "strategy": plan.strategies, "symbol": plan.symbols, "venue": plan.venues}[scope][1:]
 
     def _positions(self) -> Iterator[admin.PositionView]:
         plan, lane = self._house.plan, self._house.lane
@@ -258,10 +268,15 @@ def _session(
     )  # fmt: skip
 
 
+def _word(kind: type[StrEnum], code: str) -> str:
+    """A FIX code in words, as the client library says it; a code that the vocabulary lacks stays as it is."""
+    return next((each.name.lower() for each in kind if each.value == code), code)
+
+
 def _order(o: OrderView, names: dict[str, str]) -> admin.OrderView:
     return admin.OrderView(
-        **names, side=o.side, ord_type=o.ord_type, time_in_force=o.time_in_force, order_qty=to_text(o.order_qty, o.qty_exp),
-        cum_qty=to_text(o.cum_qty, o.qty_exp), leaves_qty=to_text(o.leaves_qty, o.qty_exp), ord_status=o.ord_status, cl_ord_num=o.cl_ord_num,
+        **names, side=_word(Side, o.side), ord_type=_word(OrdType, o.ord_type), time_in_force=_word(TimeInForce, o.time_in_force), order_qty=to_text(o.order_qty, o.qty_exp),
+        cum_qty=to_text(o.cum_qty, o.qty_exp), leaves_qty=to_text(o.leaves_qty, o.qty_exp), ord_status=_word(OrdStatus, o.ord_status), cl_ord_num=o.cl_ord_num,
         cl_ord_id=o.cl_ord_id, price=to_text(o.price, o.px_exp) if o.price else "", in_doubt=o.in_doubt, queued=o.queued,
         cancel_wanted=o.cancel_wanted, accepted_ns=o.accepted_ns,
     )  # fmt: skip

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gateway.config import Config, read_secret
+from gateway.config import Config, read_secrets
 from gateway.control.core import Core
-from gateway.control.furnish import furnish, secret_references
+from gateway.control.furnish import furnish
 from gateway.control.inputs import Begun
 from gateway.control.logins import verifier
 from gateway.errors import ConfigError
@@ -68,7 +68,7 @@ def begin(config: Config, instruments: Instruments, environ: Mapping[str, str], 
     Raises: ConfigError; StateInUse naming the holder; JournalDamaged, JournalError, JournalFailed; LaneFault; OSError.
     """
     numbers = plan(config, instruments)
-    secrets = {name: read_secret(reference, environ) for name, reference in secret_references(config).items()}
+    secrets = read_secrets(config, environ)
     keys = {name: read_key(strategy.key_file, name) for name, strategy in config.strategies.items() if strategy.key_file is not None}
     tables = Tables(config, numbers, instruments, secrets)
     state_dir = config.state_dir

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from gateway.codecs import codec, fix
-from gateway.config import Config, FixDoor, FixSession, SoupSession
+from gateway.config import Config, FixDoor, FixSession, SoupSession, secret_name
 from gateway.control.core import Core
 from gateway.control.line import Link, Place, SeatLine
 from gateway.control.logins import Verify
@@ -18,20 +18,6 @@ from gateway.sessions.order_api import NONCE_BYTES, ApiConfig, ApiServer
 from gateway.sessions.soupbin import SILENCE_NS, ClientConfig, SoupClient
 
 API_SEQ_AT = 8  # of the order API's header; its layout has it in a message's own fields only where it is bound
-
-
-def secret_name(session: str) -> str:
-    """The name under which the lane keeps a session's password."""
-    return f"{session}.password"
-
-
-def secret_references(config: Config) -> dict[str, str]:
-    """Name of each secret of the lane → its reference (env: or file:)."""
-    return {
-        secret_name(name): session.password
-        for name, session in config.sessions.items()
-        if session.password is not None
-    }
 
 
 def furnish(config: Config, plan: Plan, rng: Rng, verify: Verify, remembered: Mapping[int, Mapping[str, str]] | None = None) -> Core:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from risk.latch import FIRM, Latch, LatchDamaged, LatchMissing
+from risk.words import say_scope, utc
 
 MADE_ANEW = "`killswitch engage` makes it anew, dropped; then `killswitch rearm`"
 
@@ -14,13 +15,16 @@ def gate(path: Path) -> str:
             dropped = list(dict.fromkeys(slot for slot in (FIRM, *latch.used()) if latch.dropped(slot) or latch.identity(slot) is None))
             if not dropped:
                 return "OPEN"
-            kind, name = latch.identity(dropped[0]) or ("firm", "")
-            since_ns, by, reason = latch.note(dropped[0])
-            more = f" and {len(dropped) - 1} more" if len(dropped) > 1 else ""
-            return f"DROPPED: {kind}{' ' + name if name else ''}{more}, since {since_ns}, by {by}: {reason}"
+            return "DROPPED: " + "; ".join(_told(latch, slot) for slot in dropped)
     except LatchMissing:
         return f"DROPPED: firm, since unknown, by unknown: {path} does not exist; {MADE_ANEW}"
     except LatchDamaged as error:
         return f"DROPPED: firm, since unknown, by unknown: {error}; {MADE_ANEW}"
     except OSError as error:
         return f"DROPPED: firm, since unknown, by unknown: {path}: {error.strerror}"
+
+
+def _told(latch: Latch, slot: int) -> str:
+    """scope, since, by: reason. A slot that cannot be read counts as the firm."""
+    since_ns, by, reason = latch.note(slot)
+    return f"{say_scope(latch.identity(slot) or ('firm', ''))}, since {utc(since_ns)}, by {by or 'unknown'}" + (f": {reason}" if reason else "")

@@ -1,5 +1,7 @@
 """Connects to venues: a task for each try, which hands over the descriptor or says why there is none."""
 
+import os
+
 import trio
 
 from gateway.control.carrier import Carrier
@@ -22,6 +24,8 @@ async def connect(wish: Connect, net: Net, carrier: Carrier) -> None:
         while isinstance(cause, BaseExceptionGroup):
             cause = cause.exceptions[-1]
         why = cause if isinstance(cause, OSError) else error
-        carrier.give(NotConnected(wish.conn, f"{wish.host}:{wish.port}: {why.strerror or why}"))
+        # The number's own words, which name no address twice; a name that is not found has a number of its own kind.
+        words = os.strerror(why.errno) if why.errno and why.errno > 0 else why.strerror or str(why)
+        carrier.give(NotConnected(wish.conn, f"{wish.host}:{wish.port}: {words}"))
     else:
         carrier.give(Connected(wish.conn, descriptor))

@@ -9,6 +9,7 @@ import structlog
 from gateway.control.inputs import Say
 from gateway.limits import LOG_LINES_PER_S
 from gateway.sessions.actions import SECOND
+from risk.words import utc
 
 Level = Literal["debug", "info", "warning", "error"]
 
@@ -62,4 +63,5 @@ class Log:
             self._lost += 1
 
     def _stamp(self, logger: object, method: str, fields: MutableMapping[str, Any]) -> Mapping[str, Any]:
-        return {"time_ns": self._now_ns(), **fields}
+        now_ns = self._now_ns()
+        return {"time": utc(now_ns), "time_ns": now_ns, **fields}

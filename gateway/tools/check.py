@@ -1,14 +1,16 @@
 """`gateway run --check`: what a configuration without mistakes would listen on, connect to and allow."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.config import Config, FixSession
+from gateway.config import Config, FixSession, read_secrets
+from gateway.errors import ConfigError
 from gateway.instruments import Instruments
 from gateway.tools.show import table
 from risk.controls import controls
 
 
-def describe(file: Path, config: Config, instruments: Instruments) -> str:
+def describe(file: Path, config: Config, instruments: Instruments, environ: Mapping[str, str]) -> str:
     """Lines for a terminal; the first says that all is well."""
     lines = [f"{file}: no mistakes", "", f"{config.name}: state in {config.state_dir}, journal level {config.journal.level}"]
     doors = [(name, door.protocol, f"{door.host}:{door.port or 'any free port'}") for name, door in config.doors.items()]
@@ -30,6 +32,10 @@ def describe(file: Path, config: Config, instruments: Instruments) -> str:
     ]
     if unset:
         lines += ["", f"set in no scope, so that every order is DENIED: {', '.join(unset)}; for example [limits.firm] {unset[0]} = …"]
+    try:
+        read_secrets(config, environ)
+    except ConfigError as error:
+        lines += ["", "secrets that cannot be read here, and must be where it runs:", *(f"  {problem}" for problem in error.problems)]
     missing = [f"{name}: {strategy.key_file}" for name, strategy in config.strategies.items() if strategy.key_file and not strategy.key_file.exists()]
     if missing:
         lines += ["", "key files that are not there yet (`make build` makes the demo's): " + "; ".join(missing)]

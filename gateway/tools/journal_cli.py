@@ -8,7 +8,7 @@ from gateway.tools.show import NoStateDir, state_dir, table
 
 
 def main(argv: list[str]) -> int:
-    """Exit 0; 1 where the journal is damaged or not there, with the place; 7 without a configuration."""
+    """Exit 0; 1 where the journal is damaged, not there, or without the records asked for; 7 without a configuration."""
     from gateway.journal import export
     from gateway.journal.errors import JournalError
 
@@ -20,8 +20,13 @@ def main(argv: list[str]) -> int:
         if options.command == "list":
             print(_listed(source))
         else:
+            printed = False
             for line in export.lines(source, options.from_lsn, options.count):
+                printed = True
                 print(line)
+            if not printed:
+                print(f"gateway journal print: there is no record {options.from_lsn} yet or any more; `gateway journal list` shows what is there", file=sys.stderr)
+                return 1
     except JournalError as error:
         print(f"gateway journal {options.command}: {error}", file=sys.stderr)
         return 1

@@ -53,7 +53,10 @@ def main(*, seed: int, count: int, orders: Path | None, serve: bool) -> int:
     before = signal.signal(signal.SIGTERM, stop)
     try:
         return _serve() if serve else run_demo(seed, count, orders)
-    except (ChildFailed, ConnectionLost, ConfigError, ValueError, StateInUse, NotRunning, AdminError, OSError) as error:
+    except OSError as error:
+        print(f"gateway demo: {f'{error.filename}: {error.strerror}' if error.filename else error}", file=sys.stderr)
+        return 1
+    except (ChildFailed, ConnectionLost, ConfigError, ValueError, StateInUse, NotRunning, AdminError) as error:
         print(f"gateway demo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+import pytest
 import simplefix
 import trio
 
@@ -139,9 +140,15 @@ async def test_orders_over_sockets_a_limit_set_by_an_operator_and_a_restart(tmp_
             file.write_text(CONFIG.format(port=port, instruments=INSTRUMENTS))
             async with gateway(file) as process:
                 client = await strategy(tmp_path)
+                with pytest.raises(admin.AdminError, match="no symbol 'IBMM' here; did you mean IBM?"):
+                    await asked(tmp_path, admin.OrdersWanted(scope={"symbol": "IBMM"}))
                 await client.say("35=D|11=A1|1=ACC|55=IBM|54=1|60=20251120-12:00:00|40=2|38=100|44=191.35|59=0|")
                 reports = [await client.hear() for _ in range(2)]
                 assert [(r[11], r[150], r[39]) for r in reports] == [("A1", "0", "0"), ("A1", "F", "2")]
+
+                orders = await asked(tmp_path, admin.OrdersWanted(open_only=False, scope={"symbol": "IBM"}))
+                assert isinstance(orders, admin.OrdersResult)
+                assert [(o.cl_ord_id, o.side, o.ord_type, o.time_in_force, o.ord_status) for o in orders.orders] == [("A1", "buy", "limit", "day", "filled")]
 
                 done = await asked(tmp_path, admin.LimitsSet("firm.order_qty", 5, "a test of limits"))
                 assert isinstance(done, admin.LimitsSetResult) and done.version == 2 and done.lsn > 1

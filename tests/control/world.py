@@ -11,9 +11,9 @@ import simplefix
 
 from gateway.client.core import ApiSession, Key
 from gateway.client.report import Report
-from gateway.config import Config, load
+from gateway.config import Config, load, secret_references
 from gateway.control.core import Core
-from gateway.control.furnish import furnish, secret_references
+from gateway.control.furnish import furnish
 from gateway.control.inputs import (
     Accepted,
     Answer,

@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway.config import load
+from gateway.config import load, secret_references
 from gateway.control.core import Core
-from gateway.control.furnish import furnish, secret_references
+from gateway.control.furnish import furnish
 from gateway.control.inputs import Begun, Connect, Connected, NotConnected, Wish
 from gateway.control.logins import verifier
 from gateway.journal.record import Kind

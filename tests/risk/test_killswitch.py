@@ -120,6 +120,14 @@ def test_rearm_needs_a_reason_and_is_confirmed(home: Path, kill: Kill, lane: Lan
     assert kill("rearm", "--yes", "--reason", "again") == Said(0, "OPEN already: firm\n", "")
 
 
+def test_rearm_of_what_is_open_says_what_is_still_dropped(home: Path, kill: Kill, lane: Lane) -> None:
+    kill("engage", "--yes", "--scope", "symbol=AAPL", "--reason", "halted")
+    said = kill("rearm", "--yes", "--reason", "all well")
+    first, second = said.out.splitlines()
+    assert (said.code, first) == (0, "OPEN already: firm")
+    assert second.startswith("Still DROPPED: symbol AAPL, 20") and second.endswith("; killswitch rearm --scope symbol=AAPL --reason … opens it")
+
+
 def test_a_narrow_scope_leaves_the_rest_open(home: Path, kill: Kill, lane: Lane) -> None:
     said = kill("engage", "--yes", "--scope", "account=A2", "--scope", "symbol=MSFT", "--scope", "venue=nasdaq", "--scope", "strategy=DEMO")
     assert said.code == 0, said
