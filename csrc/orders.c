@@ -381,6 +381,12 @@ void gw_apply_dec(gw_lane *l, const gw_rec *h, const gw_dec *d, const uint8_t *f
     default: break;
   }
   if (d->delta.kind) gw_risk_apply(l->risk, &d->delta);
+  if (d->what == DEC_REPLACE_QUEUED && s) {   /* no venue has the old terms: they are not what a later replace would fall back to */
+    gw_risk_delta x;
+    gw_delta_of(l, d, GW_RISK_RESTATED, &x);
+    x.leaves = s->leaves_qty;
+    gw_risk_apply(l->risk, &x);
+  }
   if (d->flags & DEC_FINAL && d->slot != NONE32 && gw_risk_held(l->risk, d->slot)) {   /* what a replace held that was overtaken by the end */
     gw_risk_delta x;
     gw_delta_of(l, d, GW_RISK_CANCEL_ACK, &x);

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.lane.native import lib
 from gateway.sessions.actions import SECOND
 from tests.control.world import FixClient, World
 from tests.simulators.stand import fix_venue, only
@@ -61,6 +62,31 @@ def test_a_replace_of_an_order_that_waits_changes_it_in_place(blocked: tuple[Wor
     world.lane.limit(1, 1 << 16)
     world.run(SECOND)
     assert only(strategy.take(), 35, 11, 150, 38, 151) == [("8", "A2", "0", "150", "150")]
+
+
+def test_an_order_changed_where_it_waits_holds_its_new_quantity_also_when_a_later_replace_fails(blocked: tuple[World, FixClient]) -> None:
+    """A simulated seed found the old quantity held, and the venue filled the new one."""
+    world, strategy = blocked
+
+    def held() -> int:
+        return next(lib.gw_view_held(world.lane.pointer, order.slot) for order in world.lane.orders() if order.cl_ord_id[0] == "A" and order.cl_ord_id != "A0")
+
+    strategy.say(f"35=D|11=A1|1=ACC|55=IBM|{BUY}38=100|44=191.00|")
+    strategy.say(f"35=G|11=A2|41=A1|1=ACC|55=IBM|{BUY}38=60|44=191.00|")
+    assert held() == 60
+    strategy.say(f"35=G|11=A3|41=A2|1=ACC|55=IBM|{BUY}38=150|44=191.00|")
+    assert held() == 150
+    world.lane.limit(1, 1)
+    world.run(SECOND // 10)
+    assert sent(world)["new"] == 2
+    world.lane.limit(1, 0)
+    strategy.say(f"35=D|11=B0|1=ACC|55=IBM|{BUY}38=1|44=191.00|")  # spends the credit that was left
+    strategy.say(f"35=G|11=A4|41=A3|1=ACC|55=IBM|{BUY}38=200|44=191.00|")
+    assert held() == 200
+    strategy.take()
+    world.run(world.config.queue_ttl_ms * 1_000_000 + SECOND)
+    assert only(strategy.take(), 35, 11) == [("9", "A4")]
+    assert held() == 150
 
 
 def test_what_waits_too_long_is_denied(blocked: tuple[World, FixClient]) -> None:
