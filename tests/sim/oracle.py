@@ -77,6 +77,8 @@ class Oracle:
         self._numbers: dict[int, int] = {}
         self._received: dict[int, int] = {}
         self._lsn = 0
+        self._venue_moves = 0
+        self._looked_at = (-1, -1)
         self._drops: dict[tuple[int, int], int] = {}  # scope → journal position when it was last engaged
         self._dropped: set[tuple[int, int]] = set()
         self._exposure = ffi.new("gw_exposure *")
@@ -101,6 +103,7 @@ class Oracle:
         request, say = venue.request, venue.say
 
         def seen_request(owner: str, message: Message, now_ns: int) -> None:
+            self._venue_moves += 1
             root = self._root_of_request(venue, message)
             request(owner, message, now_ns)
             if root is not None:
@@ -108,6 +111,7 @@ class Oracle:
             self._learn_names(venue, message)
 
         def seen_say(happening: Happening, asked: Message | None, now_ns: int) -> None:
+            self._venue_moves += 1
             if happening.what is What.TRADE:
                 root = next(each.root for each in self.arrived.values() if each.order is happening.order or (each.order is None and each.venue == venue.name and each.token == happening.order.ref))
                 self.trades.append((venue.name, root, happening.qty, happening.px))
@@ -208,7 +212,10 @@ class Oracle:
 
     def look(self) -> None:
         self._look_at_journal()
-        self._look_at_exposure()
+        now = self._lsn, self._venue_moves
+        if now != self._looked_at:  # exposure changes with a record, what the venues may do with a request or a happening: else it is as it was
+            self._looked_at = now
+            self._look_at_exposure()
 
     def _look_at_journal(self) -> None:
         lane = self.world.lane
