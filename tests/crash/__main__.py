@@ -12,7 +12,7 @@ from pathlib import Path
 
 import trio
 
-from tests.crash.explore import Budget, Tally, explore
+from tests.crash.explore import Budget, Explorer, Tally, explore, repeated
 from tests.crash.killed import killed
 from tests.crash.scenarios import SCENARIOS
 
@@ -50,10 +50,16 @@ def main() -> int:
     arguments.add_argument("--second", type=int, default=997, help="of the borders of a recovery every so many; 0: no second deaths")
     arguments.add_argument("--cuts", type=int, default=1, help="power cuts between the least and the most that can be lost")
     arguments.add_argument("--kills", type=int, default=100, help="SIGKILLs of a real gateway")
-    arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument("--seed", type=int, default=1, help="of the SIGKILLs")
+    arguments.add_argument("--repeat", default="", help="of each scenario and level only this run: border:kill|records:arrives,… as a fault names it")
     given = arguments.parse_args()
     budget = Budget(given.stride, given.second, given.cuts)
     wanted = [(number, level) for number, scenario in enumerate(SCENARIOS) if given.only in scenario.name for level in given.level or LEVELS]
+    if given.repeat:
+        runs = [Explorer(SCENARIOS[number], level, budget, repeated(given.repeat)).run() for number, level in wanted]
+        for tally in runs:
+            show(tally)
+        return int(any(tally.faults for tally in runs))
     total = Tally()
     with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("fork")) as pool:
         for (number, level), (tally, seconds) in zip(wanted, pool.map(explore, *zip(*wanted, strict=True), repeat(budget)), strict=True):

@@ -2,6 +2,9 @@
 
 The run that goes on is never disturbed, so one run of a scenario passes all its borders; a child that recovers passes the borders of its
 recovery in the same way, and may die there a second time. Everything is a function of the scenario: no seed, no clock.
+
+Deaths that leave the same are tried once: the same records and watermarks, the same bytes arrived, venues and strategy as they were. What
+differs between them is memory that nobody will see again, and the moment.
 """
 
 import gc
@@ -36,6 +39,9 @@ class Budget:
     """Power cuts at a border: all is lost that can be, the last two records, the last, none; and so many between."""
 
 
+Left = tuple[tuple[object, ...], tuple[object, ...]]  # by a death: of the gateway, of everybody else
+
+
 @dataclass
 class Tally:
     """What was tried and what was wrong. faults: (path of deaths, what) of each run that was not clean."""
@@ -56,9 +62,9 @@ class Tally:
 
 
 class Explorer:
-    """Explores one scenario at one level. `only`: path of border ordinals and fates, to repeat one run (see `repeat`)."""
+    """Explores one scenario at one level. `path`: (border, how to die there) of the one run that is to be repeated, instead of all."""
 
-    def __init__(self, scenario: Scenario, level: str, budget: Budget) -> None:
+    def __init__(self, scenario: Scenario, level: str, budget: Budget, path: tuple[tuple[int, Fate], ...] = ()) -> None:
         self.scenario = scenario
         self.level = level
         self.budget = budget
@@ -66,6 +72,9 @@ class Explorer:
         self._ordinal = 0
         self._depth = 0
         self._phase = 0
+        self._seen: set[Left] = set()
+        self._repeat = path
+        self._world: CrashWorld
         self._path: tuple[str, ...] = ()
         self._pipe = -1
 
@@ -84,7 +93,7 @@ class Explorer:
     def _live(self, folder: Path) -> None:
         """One run to its end; in a child this ends the process."""
         try:
-            world = make(self.scenario, folder, self.border, self.level)
+            self._world = world = make(self.scenario, folder, self.border, self.level)
             finish(world)
             faults = world.witness.verdict()
             self.tally.outcomes["+".join(sorted(order.status for order in world.strategy.by_name.values()))] += 1
@@ -99,20 +108,43 @@ class Explorer:
 
     def border(self, lane: JournaledLane) -> Fate | None:
         """Asked at every border; in a child that is to die here, how."""
-        ordinal, self._ordinal = self._ordinal, self._ordinal + 1
         every = self.budget.stride if self._depth == 0 else self.budget.second
-        if self._depth > 1 or not every or (ordinal + self._phase) % every:
+        if self._depth > 1 or not every:
             return None
+        ordinal = self._ordinal
+        fates = [fate for fate in self._fates(lane, ordinal) if self._new((lane.left(fate), self._world.others))]
+        self._ordinal += bool(fates)
+        if not fates or (not self._repeat and (ordinal + self._phase) % every):
+            return None
+        if self._repeat:
+            return self._repeated(ordinal)
         self.tally.borders += 1
-        for fate in self._fates(lane, ordinal):
+        for fate in fates:
             if self._fork():
-                self._path = (*self._path, f"border {ordinal}: {fate}")
-                self._depth += 1
-                self._ordinal = 0
+                self._dies(ordinal, fate)
                 self._phase = 31 * ordinal + (fate.keep or 0)  # so that recoveries from different deaths die at different borders
                 self.tally = Tally(kills=fate.keep is None, cuts=fate.keep is not None, second=self._depth == 2)
                 return fate
         return None
+
+    def _repeated(self, ordinal: int) -> Fate | None:
+        if self._depth == len(self._repeat) or self._repeat[self._depth][0] != ordinal:
+            return None
+        fate = self._repeat[self._depth][1]
+        self._dies(ordinal, fate)
+        return fate
+
+    def _dies(self, ordinal: int, fate: Fate) -> None:
+        self._path = (*self._path, f"{ordinal}:{'kill' if fate.keep is None else fate.keep}:{fate.arrives} ({fate})")
+        self._depth += 1
+        self._ordinal = 0
+        self._seen = set()
+
+    def _new(self, left: "Left") -> bool:
+        """Has no death left this before?"""
+        count = len(self._seen)
+        self._seen.add(left)
+        return len(self._seen) > count
 
     def _fates(self, lane: JournaledLane, ordinal: int) -> Iterator[Fate]:
         """A kill, and power cuts from what is durable to what was appended; what arrives of the sent bytes goes in turn."""
@@ -159,6 +191,12 @@ def finish(world: CrashWorld) -> None:
 
 def at_rest(world: CrashWorld) -> bool:
     return world.strategy.idle and world.core.open and not world.lane.counts().in_doubt and not any(venue._engine for venue in world.venues.values())
+
+
+def repeated(text: str) -> tuple[tuple[int, Fate], ...]:
+    """The path of a run as it is told: border:kill|records:arrives, with commas between."""
+    parts = [part.split(":") for part in text.split(",") if part]
+    return tuple((int(border), Fate(None if keep == "kill" else int(keep), int(arrives))) for border, keep, arrives in parts)
 
 
 def explore(number: int, level: str, budget: Budget) -> tuple[Tally, float]:

@@ -146,6 +146,11 @@ class JournaledLane(InlineDriver):
             ring = bytes(jffi.buffer(jffi.cast("uint8_t *", self.journal.ring.pointer), self.journal.ring.length))
             self._dying = fate, ring, [wire.out_len for wire in self._wires]
 
+    def left(self, fate: Fate) -> tuple[object, ...]:
+        """What tells this death here from another one of the same life: the records and watermarks it leaves, the bytes that arrive."""
+        lengths = tuple((0, wire.out_len // 2, wire.out_len)[fate.arrives] for wire in self._wires)
+        return fate.keep is None, self.head_lsn if fate.keep is None else fate.keep, self.durable_lsn, len(self.journal.done), lengths
+
     def die_if_dying(self, now_ns: int) -> None:
         if self._dying is None:
             return

@@ -35,17 +35,22 @@ class Tap:
         return self._line.closing
 
     def receive(self, data: bytes, now_ns: int) -> None:
+        self._witness.world.moves += 1
         self._bytes += data
         self._witness.heard(self._name, self._bytes)
         self._line.receive(data, now_ns)
 
     def take_out(self, now_ns: int) -> bytes:
-        return self._line.take_out(now_ns)
+        data = self._line.take_out(now_ns)
+        self._witness.world.moves += bool(data)
+        return data
 
     def tick(self, now_ns: int) -> None:
+        self._witness.world.moves += 1
         self._line.tick(now_ns)
 
     def disconnect(self, now_ns: int) -> None:
+        self._witness.world.moves += 1
         self._line.disconnect(now_ns)
 
 
@@ -187,6 +192,6 @@ class Witness:
             faults.append(f"DENIED, but it came to the venue: {there}")
         if final and there is not None and cum != there.cum:
             faults.append(f"filled {cum} for the strategy, {there.cum} at the venue")
-        if finals > 1 + strategy.began_anew:
+        if finals > 1 + max(strategy.began_anew, strategy.restarts):  # it was told each time that its stream has lost its end
             faults.append(f"the strategy was told {finals} outcomes")
         return faults

@@ -87,6 +87,11 @@ class Strategy:
 
     def carry(self) -> int:
         """Move bytes, act; 1 if anything happened."""
+        busy = self._carry()
+        self.world.moves += busy
+        return busy
+
+    def _carry(self) -> int:
         world, busy = self.world, 0
         if self.session.state is State.DOWN and self.conn == 0:
             if world.now_ns < self._connect_at_ns:

@@ -56,6 +56,7 @@ class CrashWorld(World):
         self.tables = Tables(self.config, self.plan, self.instruments, dict.fromkeys(secret_references(self.config), "secret"))
         self.border = border
         self.witness = Witness(self)
+        self.moves = 0
         self.venues = venues
         self.heard, self.pushed, self.said, self.answers = [], [], [], []
         self.ended = False
@@ -139,6 +140,11 @@ class CrashWorld(World):
             for venue in self.venues.values():
                 venue.tick(self.now_ns)
         self.now_ns = end
+
+    @property
+    def others(self) -> tuple[object, ...]:
+        """Changes when anything has happened to a venue, to the strategy or from outside."""
+        return self.moves, tuple(len(venue._engine) for venue in self.venues.values()), len(self.at), len(self.deaths)
 
     def settle(self) -> None:
         while self.at and self.at[0][0] <= self.now_ns:
