@@ -19,13 +19,17 @@ void *gw_pen_begin(gw_lane *l, gw_pen *pen, uint8_t kind, uint32_t conn, uint32_
   if (l->step_first) h->flags |= GW_REC_STEP_FIRST;
   return p;
 }
-/* The record is whole: `len` bytes. */
+/* The record is whole: `len` bytes. The ring refuses it only where it, or this lane, is damaged: what is not journaled must not happen. */
 void gw_pen_end(gw_lane *l, gw_pen *pen, void *rec, uint32_t len) {
   gw_rec *h = rec;
   uint32_t padded = (uint32_t)gw_pad8(len);
   memset((uint8_t *)rec + len, 0, padded - len);
   h->len = padded;
-  if (pen->live) { if (gw_ring_commit(l->ring, len) < 0) l->core->journal_failed = 1; }
+  if (pen->live && gw_ring_commit(l->ring, len) < 0) {
+    gw_ring_fail(l->ring, GW_FAILED_APPEND);
+    l->broken = 1;
+    gw_belled(l, 0);
+  }
   l->step_first = 0;
   pen->room = padded;
 }

@@ -343,7 +343,7 @@ int gw_commands(gw_lane *l) {
     const gw_cmd *cmd = &l->cmds[l->cmd_tail & (l->sizes.commands - 1)];
     if (l->ev_head - __atomic_load_n(&l->ev_tail, __ATOMIC_ACQUIRE) >= l->sizes.events) break;   /* its acknowledgement needs a place */
     gw_pen pen = { .live = 1 };
-    if (!gw_decide_cmd(l, cmd, &pen)) break;
+    if (!gw_decide_cmd(l, cmd, &pen) || l->broken) break;
     const gw_rec_cmd *r = (const gw_rec_cmd *)(const void *)pen.at;
     gw_ev *e = &l->evs[l->ev_head & (l->sizes.events - 1)];
     memset(e, 0, offsetof(gw_ev, payload));

@@ -164,7 +164,7 @@ struct gw_lane {
   int64_t next_timer;
   uint32_t instrument_mask, n_instruments, n_listings, n_accounts, n_strategies, n_venues, n_conns, n_secrets;
   uint32_t kill_base[GW_SCOPES], kill_count[GW_SCOPES];
-  uint8_t step_first, wants_durable, replaying, pad_[3];
+  uint8_t step_first, wants_durable, replaying, broken, pad_[2];   /* broken: a record did not come into the ring; nothing is done any more */
   uint16_t replayed_reason;
   uint64_t dirty[GW_CONNS_MAX / 64];     /* connections that may have something to send; a hint, not state */
   uint64_t unread[GW_CONNS_MAX / 64];    /* whole or part frames lie in the buffer */

@@ -176,6 +176,11 @@ uint64_t gw_ring_find(const gw_ring *ring, uint64_t lsn, int *found)
 uint64_t gw_ring_durable(const gw_ring *ring) { return load(&ring->durable_lsn); }
 uint64_t gw_ring_failed(const gw_ring *ring) { return load(&ring->failed); }
 
+void gw_ring_fail(gw_ring *ring, uint32_t what)
+{
+    if (!load(&ring->failed)) store(&ring->failed, (uint64_t)what << 32);
+}
+
 int gw_ring_bell(gw_ring *ring, int urgent)
 {
     /* The fence pairs with the writer's between setting `asleep` and looking at `head`: one of the two sees the other. */

@@ -105,6 +105,7 @@ typedef struct gw_ring {
 #define GW_FAILED_SYNC 2      /* fdatasync of a segment */
 #define GW_FAILED_SEGMENT 3   /* making the next segment */
 #define GW_FAILED_WATERMARK 4 /* writing or syncing the watermarks */
+#define GW_FAILED_APPEND 6    /* the lane's own record did not fit where it was to go: the lane, or the ring, is damaged, and it stands still */
 #define GW_FAILED_RING 5      /* bytes in the ring that are no record: memory is damaged, nothing of it is copied */
 
 typedef struct gw_ring_cfg {
@@ -145,6 +146,8 @@ const gw_rec *gw_ring_at(const gw_ring *ring, uint64_t lsn);
 uint64_t gw_ring_durable(const gw_ring *ring);
 /* 0, or why the writer stopped: errno | GW_FAILED_* << 32. */
 uint64_t gw_ring_failed(const gw_ring *ring);
+/* The producer's: say that the journal has failed, unless it is said already. */
+void gw_ring_fail(gw_ring *ring, uint32_t what);
 /* 1 if the writer sleeps and is wanted: always when `urgent` (something waits for the disk), else when half of the ring is used.
  * Asked at the end of a step; the caller then rings the writer's bell. */
 int gw_ring_bell(gw_ring *ring, int urgent);

@@ -3,7 +3,7 @@
 
 /* A decision that reached the ring is taken in. */
 static int live(gw_lane *l, gw_pen *pen, int decided) {
-  if (!decided) return 0;
+  if (!decided || l->broken) return 0;
   GW_CRASH_POINT();
   gw_take_in(l, pen->at);
   return 1;
@@ -129,7 +129,7 @@ static int bind_out(gw_lane *l, uint32_t conn, int *blocked) {
     gw_pen pen = live_pen();
     if (c->role == GW_ROLE_VENUE && (c->q_new[0] != NONE32 || c->q_replace[0] != NONE32) && look_at_latch(l, 1)) n += verdicts(l);   /* the last look */
     /* The frame is copied out of its record before the next one is begun. */
-    if (!gw_decide_out(l, conn, &pen)) break;
+    if (!gw_decide_out(l, conn, &pen) || l->broken) break;
     const gw_rec *h = (const gw_rec *)(const void *)pen.at;
     uint32_t len = h->kind == GW_REC_OUT ? ((const gw_rec_out *)(const void *)pen.at)->frame_len : 0;
     if (len) { to_wire(l, conn, pen.at, len); w->credit -= len; }
@@ -266,7 +266,7 @@ static void ring_bells(gw_lane *l) {
       bits &= bits - 1;
       gw_conn *c = &l->conns[conn];
       gw_wire *w = &l->wires[conn];
-      uint32_t facts = conn ? c->facts : l->core->facts;
+      uint32_t facts = conn ? c->facts : l->core->facts | (l->broken ? GW_FACT_JOURNAL : 0);
       if (w->bell) continue;
       if (c->ctl_last <= c->ctl_done && !facts) { l->belled[word] &= ~(1ull << (conn % 64)); continue; }
       if (l->ev_head - __atomic_load_n(&l->ev_tail, __ATOMIC_ACQUIRE) >= l->sizes.events) return;
@@ -319,6 +319,7 @@ int gw_step(gw_lane *l) {
   if (now > c->now) c->now = now;
   l->step_first = 1;
   if (c->stopped) return 0;
+  if (l->broken) { ring_bells(l); return 0; }
   work += gw_commands(l);
   work += look_at_latch(l, 0);
   uint64_t failed = __atomic_load_n(&l->ring->failed, __ATOMIC_RELAXED);

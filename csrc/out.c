@@ -11,7 +11,8 @@ static int headroom(const gw_lane *l, const gw_conn *c) {
   uint64_t need = 2ull * (c->open_orders + c->in_doubt) + RESERVE_NUMBERS;
   return c->tx_next + need < c->watermark && c->token_next + need < c->token_mark;
 }
-static int may_number(const gw_conn *c) { return c->tx_next < c->watermark; }
+/* A stranger's numbers mean nothing beyond its socket. */
+static int may_number(const gw_conn *c) { return c->role == GW_ROLE_DOOR || c->tx_next < c->watermark; }
 
 /* Pacing: a token bucket in millionths of a message, refilled by time; new risk leaves the reserved share to cancels. */
 static int64_t bucket(const gw_conn *c, const gw_conn_cfg *cfg, uint64_t now) {

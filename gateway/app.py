@@ -54,22 +54,24 @@ def main(file: Path, overrides: Sequence[str] = (), ready: Ready = "doors") -> i
     log = Log(config.log, clock.now_ns)
     try:
         trio.run(serve, house, SystemNet(), clock, log, ready)
-        return 0
+        return_code = 0
     except* ConfigError as errors:
         for problem in errors.exceptions:
             print(problem, file=sys.stderr)
         return_code = 1
     finally:
-        _close(house)
-    return return_code
+        closed = _close(house)
+    return return_code if closed else 1
 
 
-def _close(house: House) -> None:
-    """Whatever happened: everything that was appended becomes durable."""
+def _close(house: House) -> bool:
+    """Whatever happened: everything that was appended becomes durable; False if the disk does not take it."""
     try:
         house.close()
     except JournalError as error:
         print(f"gateway: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 async def serve(house: House, net: Net, clock: Clock, log: Log, ready: Ready) -> None:
@@ -104,7 +106,10 @@ async def serve(house: House, net: Net, clock: Clock, log: Log, ready: Ready) ->
 
 
 def _journal_failure(house: House) -> str:
-    return f"{house.journal.failure}; new orders are DENIED, cancels leave. Cancel what is open, end the gateway, mend the disk, start again"
+    return (
+        f"{house.journal.failure}; new orders are DENIED, cancels leave. Cancel what is open: in {house.config.journal.failed_stop_s} s "
+        "(journal.failed_stop_s) the gateway ends as at SIGTERM, with exit code 1. Then mend the disk, start again"
+    )
 
 
 async def _durable(house: House) -> None:

@@ -98,6 +98,7 @@ class Journal(Table):
     level: Literal["async", "group", "sync"] = Field(default="async", description='how durable before an order leaves: "async", "group" or "sync"')
     ring_mib: int = Field(default=64, ge=1, le=65536, description="MiB of shared memory between the lane and the journal's writer")
     segment_mib: int = Field(default=64, ge=1, le=65536, description="MiB of one journal file")
+    failed_stop_s: int = Field(default=30, ge=0, le=3600, description="seconds for cancels after the journal has failed; then the gateway ends as at SIGTERM")
 
 
 class Tables(Table):

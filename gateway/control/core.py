@@ -59,6 +59,7 @@ STOP_NS = 2 * SECOND  # for the lane's last record
 BACKOFF_MAX = 16  # times retry_s: a venue that was away all night is found again within seconds of its return
 JITTER_PER_CENT = 25  # so that not everybody comes back at the same moment
 LOUD_FAILURES = 3  # connections that failed in a row and are logged; the rest is silence until one stands
+NO_NEW_SESSION = "the journal has failed: who was never logged on is not let in"
 NOTE_BYTES = 160  # of an operator's words in the journal
 
 # Facts that no session machine answers, and what the log calls them.
@@ -84,10 +85,10 @@ class Stage(StrEnum):
 
 
 class Core:
-    """The control plane of one lane. `cancel_on_shutdown` is the configuration's on_shutdown."""
+    """The control plane of one lane. `cancel_on_shutdown` is the configuration's on_shutdown, `failed_stop_ns` its journal's failed_stop_s."""
 
     def __init__(self, links: Iterable[Link], seats: Iterable[SeatLine], places: Iterable[Place], rng: Rng,
-                 verify: Verify, cancel_on_shutdown: bool = True) -> None:  # fmt: skip
+                 verify: Verify, cancel_on_shutdown: bool = True, failed_stop_ns: int = NEVER) -> None:  # fmt: skip
         self.links = {link.conn: link for link in links}
         self.seats = {seat.conn: seat for seat in seats}
         self.places = {place.conn: place for place in places}
@@ -97,6 +98,9 @@ class Core:
         self._rng = rng
         self._verify = verify
         self._cancel_on_shutdown = cancel_on_shutdown
+        self._failed_stop_ns = failed_stop_ns
+        self._journal_failed = False
+        self._drain_at_ns = NEVER
         self._next_id = 1
         self._pushed: dict[int, tuple[tuple[Part, ...], int | None]] = {}
         self._wishes: list[Wish] = []
@@ -108,7 +112,7 @@ class Core:
     @property
     def deadline_ns(self) -> int:
         """The earliest moment at which `tick` has work."""
-        due = [self._stage_ends_ns]
+        due = [self._stage_ends_ns, self._drain_at_ns]
         due += [line.session.deadline_ns for line in self._lines()]
         due += [link.connect_at_ns for link in self.links.values()]
         due += [place.deadline_ns for place in self.places.values()]
@@ -171,6 +175,8 @@ class Core:
                 place.deadline_ns = NEVER
                 self._say("warning", "stranger.silent", door=place.door, peer=place.peer)
                 self._push(0, now_ns, [commands.close(place.at, False, now_ns)])
+        if self._drain_at_ns <= now_ns:
+            self._drain(False, now_ns)
         if self._stage_ends_ns <= now_ns:
             self._end_stage(now_ns)
         return self._take_batches()
@@ -243,6 +249,9 @@ class Core:
     def _on_lane(self, bell: Bell, now_ns: int) -> None:
         self._note_facts("lane", bell.facts, bell)
         self._wishes += [Look(event) for bit, event in LOOKS.items() if bell.facts & bit]
+        if bell.facts & lib.GW_FACT_JOURNAL and not self._journal_failed:  # cancels still leave for a while, then the lane stops (R5f)
+            self._journal_failed = True
+            self._drain_at_ns = min(now_ns + self._failed_stop_ns, NEVER) if self.stage is Stage.RUNNING else NEVER
         self._push(bell.lsn, now_ns, [commands.done(At(0, bell.epoch, bell.state_gen), bell.lsn, bell.facts)])
         if bell.facts & lib.GW_FACT_STOPPED:
             self._ended()
@@ -306,6 +315,8 @@ class Core:
             return self._turn_away(place, f"MsgType {logon.type} of {logon.sender} to {logon.target}", now_ns)
         if seat.taken:  # session test case 1S: the second connection of one identity is shown nothing
             return self._turn_away(place, f"{seat.name} is logged on already", now_ns)
+        if self._is_new(seat):
+            return self._turn_away(place, NO_NEW_SESSION, now_ns)
         parts = self._bind(place, seat)
         parts += self._carry(seat, seat.session.receive(Attached(seat.rx_next, seat.tx_next), now_ns))
         return parts + self._carry(seat, seat.session.receive(replace(logon, expected=seat.rx_next), now_ns))
@@ -331,7 +342,13 @@ class Core:
             return "unknown strategy or wrong key"
         if seat.taken:
             return "this strategy is logged on already"
+        if self._is_new(seat):
+            return NO_NEW_SESSION
         return Granted(seat.api_strategy, seat.stream_len + 1, seat.last_id, self.loss_epoch)
+
+    def _is_new(self, seat: SeatLine) -> bool:
+        """It has no numbers to speak with, and gets none: those come from the disk. It has no order that it could cancel either."""
+        return self._journal_failed and seat.tx_next == 1
 
     def _free(self, place: Place) -> None:
         place.peer, place.session, place.deadline_ns = "", None, NEVER
@@ -405,10 +422,12 @@ class Core:
 
     def _drain(self, at_once: bool, now_ns: int) -> None:
         if at_once or self.stage is not Stage.RUNNING:
+            self._drain_at_ns = NEVER
             self._stop(now_ns)
             return
         self._say("info", "drain", open=self._connected())
         self.stage = Stage.CANCELLING
+        self._drain_at_ns = NEVER
         for link in self.links.values():
             link.connect_at_ns = NEVER
         self._push(0, now_ns, [commands.stop(lib.GW_STOP_CANCEL if self._cancel_on_shutdown else lib.GW_STOP_DENY)])

@@ -27,7 +27,7 @@ def furnish(config: Config, plan: Plan, rng: Rng, verify: Verify, remembered: Ma
     doors = {door.config.sender: door.config for door in plan.doors if isinstance(door.config, FixDoor)}
     seats = [_seat(seat, config, doors) for seat in plan.seats]
     places = [place for door in plan.doors for place in _places(door, config)]
-    return Core(links, seats, places, rng, verify, config.on_shutdown == "cancel")
+    return Core(links, seats, places, rng, verify, config.on_shutdown == "cancel", config.journal.failed_stop_s * SECOND)
 
 
 def _tongue(family: Family, protocol: str, hears: str) -> Tongue:

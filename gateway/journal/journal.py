@@ -27,6 +27,7 @@ WHAT_FAILED = {
     lib.GW_FAILED_SYNC: "fdatasync of a journal segment",
     lib.GW_FAILED_SEGMENT: "making the next journal segment",
     lib.GW_FAILED_WATERMARK: "writing the watermarks",
+    lib.GW_FAILED_APPEND: "a record did not fit where it was to go, the lane stands still (the lane, or memory, is damaged)",
     lib.GW_FAILED_RING: "the journal's ring holds bytes that are no record (memory is damaged)",
 }
 

@@ -5,6 +5,9 @@ The disk's limit is the process's own, RLIMIT_FSIZE: no file may grow, or be wri
 
 import resource
 
+import pytest
+
+from gateway.client import LoginRejected
 from tests.kill.stand import Stand, at_rest, last, limit_order, settled, until
 
 LOG_BYTES = 1 << 16  # room for the log; the journal is longer by then
@@ -41,6 +44,22 @@ def test_a_full_disk() -> None:
         assert stand.end() == 0 and stand.replays()
         counts, sent = stand.venue_counts(), stand.sent()
         assert sum(each["received"]["new"] for each in counts.values()) == len(sent.news)
+
+
+def test_the_gateway_ends_by_itself_with_exit_code_1_and_the_next_one_has_it_all() -> None:
+    with Stand(changed=[("segment_mib = 1", "segment_mib = 1\nfailed_stop_s = 1")]) as stand:
+        client = stand.client("BETA")
+        resting = [limit_order(client, venue, account="B1") for venue in ("generic_fix44", "nasdaq")]
+        settled(resting, "NEW")
+        resource.prlimit(stand.gateway.pid, resource.RLIMIT_FSIZE, (LOG_BYTES, LOG_BYTES))
+        until(lambda: limit_order(client, "nasdaq", account="B1") and stand.status().journal["failure"], "the journal's writer has failed")
+        with pytest.raises(LoginRejected, match="the journal has failed: who was never logged on is not let in"):
+            stand.client("ALPHA")
+        settled(resting, "CANCELED")
+        assert stand.gateway.process.wait(8) == 1 and "gateway: writing a journal segment: File too large" in stand.log()
+        stand.start()
+        assert stand.open_orders() == 0 and [order.status for order in resting] == ["CANCELED", "CANCELED"]
+        assert stand.end() == 0 and stand.replays()
 
 
 def test_the_sweep_has_room_in_the_ring_that_a_flood_cannot_take() -> None:
