@@ -24,6 +24,7 @@ import trio
 from gateway.config import load
 from gateway.control import doors, links
 from gateway.control.admin_server import AdminServer
+from gateway.control.anew import Anew
 from gateway.control.begin import House, begin
 from gateway.control.carrier import Carrier
 from gateway.control.core import Stage
@@ -39,7 +40,7 @@ Ready = Literal["doors", "open"]
 DURABLE_S = 0.05  # then the writer is asked again
 
 
-def main(file: Path, overrides: Sequence[str] = (), ready: Ready = "doors") -> int:
+def main(file: Path, overrides: Sequence[str] = (), ready: Ready = "doors", anew: Anew | None = None) -> int:
     """Run the gateway of this configuration until it is told to end; its exit code.
 
     Raises: ConfigError with every problem. What the state folder refuses (in use, damaged) is printed, exit 1.
@@ -47,10 +48,12 @@ def main(file: Path, overrides: Sequence[str] = (), ready: Ready = "doors") -> i
     config, instruments = load(file, overrides)
     clock = SystemClock()
     try:
-        house = begin(config, instruments, os.environ, clock, SystemRng())
+        house = begin(config, instruments, os.environ, clock, SystemRng(), anew)
     except (StateInUse, JournalError, OSError) as error:
         print(f"gateway: {error}", file=sys.stderr)
         return 1
+    for line in house.archived:
+        print(f"gateway: {line}", file=sys.stderr)
     log = Log(config.log, clock.now_ns)
     try:
         trio.run(serve, house, SystemNet(), clock, log, ready)

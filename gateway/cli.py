@@ -60,6 +60,9 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--check", action="store_true", help="say what is wrong with the configuration, or what it would do, and stop")
     run.add_argument("--set", dest="overrides", metavar="KEY=VALUE", action="append", default=[], help="such as --set sessions.nyfix.port=9102")
     run.add_argument("--ready", choices=["doors", "open"], default="doors", help="print `ready` when strategies can connect (default), or every session is open")
+    run.add_argument("--begin-anew", action="store_true", help="archive the journal, which must be drained, and begin another; for another configuration or day")
+    run.add_argument("--positions-forgotten", action="store_true", help="with --begin-anew: although positions are held, which the new journal does not know")
+    run.add_argument("--numbers-from-one", action="store_true", help="with --begin-anew: FIX sessions begin at 1 again, as agreed with the peers (a new day)")
     run.set_defaults(command=_run)
 
     demo = commands.add_parser("demo", help="venues, a gateway and a strategy that trades between them; exit 0 only if all agree")
@@ -125,6 +128,9 @@ def _config_file(named: str | None) -> Path | None:
 def _run(options: argparse.Namespace) -> int:
     from gateway.errors import ConfigError
 
+    if (options.positions_forgotten or options.numbers_from_one) and not options.begin_anew:
+        print("gateway run: --positions-forgotten and --numbers-from-one say how to --begin-anew; give that too", file=sys.stderr)
+        return USAGE
     file = _config_file(options.config)
     if file is None:
         return NO_CONFIG
@@ -135,7 +141,8 @@ def _run(options: argparse.Namespace) -> int:
 
             print(describe(file, *load(file, options.overrides), os.environ))
             return OK
-        return cast(int, _from("gateway.app", "main")(file, options.overrides, ready=options.ready))
+        anew = _from("gateway.control.anew", "Anew")(options.positions_forgotten, options.numbers_from_one) if options.begin_anew else None
+        return cast(int, _from("gateway.app", "main")(file, options.overrides, ready=options.ready, anew=anew))
     except ConfigError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)

@@ -231,6 +231,7 @@ def test_a_refusal_is_told(deployment: Path, capsys: pytest.CaptureFixture[str])
         (["limits", "set", "firm.order_qty"], "write limits set PATH=VALUE"),
         (["limits", "set", "firm.order_qty=5"], "write why: --reason TEXT"),
         (["demo", "--serve", "--orders", "x.bin"], "give one of them"),
+        (["run", "--positions-forgotten"], "say how to --begin-anew; give that too"),
         (["demo", "--count", "0"], "'0' is not a count; a whole number from 1 is"),
         (["orders", "--count", "-1"], "'-1' is not a count"),
         (["frobnicate"], "invalid choice: 'frobnicate'"),

@@ -25,15 +25,14 @@ from gateway.errors import ConfigError, meant
 from gateway.lane.lane import ConnView, OrderView
 from gateway.lane.plan import Family
 from gateway.lane.tables import limits_table
+from gateway.lane.views import positions
 from gateway.model import OrdStatus, OrdType, Side, TimeInForce
 from gateway.seams import Clock
 from risk.controls import controls
-from risk.latch import KINDS
 
 OPERATORS_MAX = 8  # connections at once: people and their scripts; more is a loop that has lost its mind
 IDLE_S = 60.0  # an operator who asks nothing for so long is gone
 PEER_CREDENTIALS = struct.Struct("3i")  # of SO_PEERCRED: pid, uid, gid
-SCOPE_ACCOUNT = KINDS.index("account")
 
 
 @dataclass
@@ -196,13 +195,9 @@ class AdminServer:
         return {"account": plan.accounts, "strategy": plan.strategies, "symbol": plan.symbols, "venue": plan.venues}[scope][1:]
 
     def _positions(self) -> Iterator[admin.PositionView]:
-        plan, lane = self._house.plan, self._house.lane
-        exponents = {row.symbol: row.qty_exp for row in self._house.instruments.rows}
-        for account, name in enumerate(plan.accounts):
-            for instrument, symbol in enumerate(plan.symbols):
-                quantity = lane.position(SCOPE_ACCOUNT, account, instrument)
-                if quantity:
-                    yield admin.PositionView(name, symbol, to_text(quantity, exponents.get(symbol, 0)))
+        for each in positions(self._house.lane, self._house.plan, self._house.instruments):
+            quantity, buys, sells = (to_text(value, each.qty_exp) for value in (each.quantity, each.buys_open, each.sells_open))
+            yield admin.PositionView(each.account, each.symbol, quantity, buys, sells)
 
     # ------------------------------------------------------------------------------------------------------------ limits
 

@@ -7,28 +7,29 @@ import base64
 import binascii
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gateway.config import Config, read_secrets
+from gateway.control.anew import Anew, archive, beginning, finish, told
 from gateway.control.core import Core
 from gateway.control.furnish import furnish
 from gateway.control.inputs import Begun
 from gateway.control.logins import verifier
+from gateway.control.past import apply_all
 from gateway.errors import ConfigError
 from gateway.instruments import Instruments
 from gateway.journal.journal import MIB, Journal, JournalConfig, attach_ring, boot_id
 from gateway.journal.lock import lock_state
 from gateway.journal.reader import JournalReader
-from gateway.journal.record import HEAD, Kind
-from gateway.journal.restart import Found, restart
+from gateway.journal.record import HEAD
+from gateway.journal.restart import restart
 from gateway.journal.store import DirStore
 from gateway.lane import effective
 from gateway.lane.driver import ThreadDriver
 from gateway.lane.plan import Plan, plan
-from gateway.lane.records import session_values
-from gateway.lane.replay import build_id, restart_survived, start_payload
+from gateway.lane.replay import build_id
 from gateway.lane.tables import Tables
 from gateway.seams import Clock, Rng
 from risk import latch
@@ -52,6 +53,8 @@ class House:
     first_lsn: int
     """Of the record with which this life began; nothing may leave before it is durable."""
     restarted: bool
+    archived: tuple[str, ...] = ()
+    """For people: what became of the journal before this one, where this life is the first behind it."""
 
     def close(self) -> None:
         """End what runs; everything that was appended becomes durable. Raises: JournalFailed."""
@@ -62,8 +65,8 @@ class House:
             os.close(self.lock)
 
 
-def begin(config: Config, instruments: Instruments, environ: Mapping[str, str], clock: Clock, rng: Rng) -> House:
-    """Take the state folder, restore what was, and begin to write; the lane does not run yet.
+def begin(config: Config, instruments: Instruments, environ: Mapping[str, str], clock: Clock, rng: Rng, wanted: Anew | None = None) -> House:
+    """Take the state folder, restore what was, and begin to write; the lane does not run yet. `wanted`: archive the journal first.
 
     Raises: ConfigError; StateInUse naming the holder; JournalDamaged, JournalError, JournalFailed; LaneFault; OSError.
     """
@@ -75,12 +78,16 @@ def begin(config: Config, instruments: Instruments, environ: Mapping[str, str], 
     state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = lock_state(state_dir)
     try:
+        before = finish(state_dir)
         found = restart(DirStore(state_dir), attach_ring(state_dir), boot_id())
+        if wanted is not None and found.next_lsn > 1:
+            before = archive(state_dir, found, wanted, before)
+            found = restart(DirStore(state_dir), attach_ring(state_dir), boot_id())
         latch_path = state_dir / "latch"
-        latch.ensure(latch_path, int.from_bytes(rng.token(8), "little"), clock.now_ns(), found.next_lsn == 1, "gateway")
+        latch.ensure(latch_path, int.from_bytes(rng.token(8), "little"), clock.now_ns(), found.next_lsn == 1 and before is None, "gateway")
         lane = ThreadDriver(tables, str(latch_path))
         lane.old = _old(state_dir)
-        past = _apply(lane, found, config, numbers, secrets)
+        past = apply_all(lane, found, config, numbers, secrets)
         journal = Journal.begin(found, state_dir, _journal_config(config), rng, epoch=past.epoch + 1, build_id=build_id().encode())
         lane.journal_to(journal.ring_address, journal.journal_address)
         effects = effective.to_bytes(config, instruments, secrets, build_id())
@@ -92,10 +99,12 @@ def begin(config: Config, instruments: Instruments, environ: Mapping[str, str], 
     except BaseException:
         os.close(lock)
         raise
-    core = furnish(config, numbers, rng, verifier(keys), past.values)
     losses = past.losses + (not found.ring_survived and "async" in past.levels[-1:])
-    begun = Begun(past.epoch + 1, losses + 1, tuple(lane.view(conn) for conn in range(1, numbers.conn_count)))
-    return House(config, instruments, numbers, lock, latch_path, lane, journal, core, begun, found.next_lsn, found.next_lsn > 1)
+    start = beginning(before, past, numbers, lane)
+    core = furnish(config, numbers, rng, verifier(keys), start.values)
+    begun = Begun(past.epoch + 1, losses + 1, start.connections, start.batches)
+    archived = tuple(told(before, numbers)) if before is not None and start.batches else ()
+    return House(config, instruments, numbers, lock, latch_path, lane, journal, core, begun, found.next_lsn, found.next_lsn > 1, archived)
 
 
 def read_key(file: Path, strategy: str) -> bytes:
@@ -129,59 +138,3 @@ def _old(state_dir: Path) -> Any:
         return HEAD.pack(*found[0][0]) + found[0][1] if found and found[0][0].lsn == lsn else None
 
     return read
-
-
-@dataclass
-class _Past:
-    """What the journal says of earlier lives: their number, what the last one ran with, how many began with a lost tail, and the session values."""
-
-    epoch: int = 0
-    effects: bytes = b""
-    losses: int = 0
-    levels: tuple[str, ...] = ()
-    """Of the last lives: what is waited for at group and sync has not left, so that a lost tail takes nothing that anybody knows of."""
-    values: dict[int, dict[str, str]] = field(default_factory=dict)
-
-
-def _apply(lane: ThreadDriver, found: Found, config: Config, numbers: Plan, secrets: Mapping[str, str]) -> _Past:
-    """Apply the whole journal, each life with the tables of its own START.
-
-    Raises: ConfigError for a journal that means other things by its numbers.
-    """
-    past = _Past()
-    for raw in found.raw():
-        kind = raw[8]
-        if kind == Kind.START:
-            past.epoch = max(past.epoch, 1)
-            past.effects = start_payload(bytes(raw))
-            then = effective.from_bytes(past.effects)
-            past.levels = (*past.levels[-1:], then.config.journal.level)
-            different = _other_numbers(then.config, plan(then.config, then.instruments), config, numbers)
-            if different:
-                raise ConfigError(
-                    [
-                        f"{config.state_dir}: its journal was begun with other {', '.join(different)}, and its records are written in their "
-                        "numbers; give it those again, or another state_dir"
-                    ]
-                )
-            lane.retable(Tables(then.config, plan(then.config, then.instruments), then.instruments, {**then.starred(), **secrets}))
-        elif kind == Kind.RESTART:
-            past.epoch += 1
-            past.losses += not restart_survived(bytes(raw)) and "async" in past.levels
-        elif kind == Kind.COMMAND:
-            for conn, values in session_values(bytes(raw)):
-                past.values.setdefault(conn, {}).update(values)
-        lane.apply(raw)
-    return past
-
-
-def _other_numbers(config: Config, numbers: Plan, config_now: Config, now: Plan) -> list[str]:
-    """What has other numbers now than then."""
-    different = [name for name in ("venues", "accounts", "strategies", "symbols") if getattr(numbers, name) != getattr(now, name)]
-    if [(link.conn, link.name, link.family) for link in numbers.links] != [(link.conn, link.name, link.family) for link in now.links]:
-        different.append("sessions")
-    if [(seat.conn, seat.name, seat.sender) for seat in numbers.seats] != [(seat.conn, seat.name, seat.sender) for seat in now.seats]:
-        different.append("strategies' doors")
-    if config.tables != config_now.tables or numbers.conn_count != now.conn_count:
-        different.append("tables")
-    return different

@@ -142,7 +142,7 @@ class Core:
             case Acked():
                 self._on_ack(event, now_ns)
             case Begun():
-                self._on_begun(event)
+                self._on_begun(event, now_ns)
             case Connected(conn=conn, fd=fd) if self.stage is Stage.RUNNING:
                 self._push(0, now_ns, [commands.attach(self.links[conn].at, fd, now_ns)])
             case Connected(fd=fd):
@@ -355,7 +355,9 @@ class Core:
 
     # ------------------------------------------------------------------------------------------------------ links, limits
 
-    def _on_begun(self, event: Begun) -> None:
+    def _on_begun(self, event: Begun, now_ns: int) -> None:
+        for parts in event.batches:
+            self._push(0, now_ns, list(parts))
         self.epoch = event.epoch
         self.loss_epoch = event.loss_epoch
         for view in event.connections:

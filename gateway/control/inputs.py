@@ -6,6 +6,7 @@ The tasks around the core (trio's, or a test's) carry both: a wish is fulfilled 
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gateway.lane.commands import Part
 from gateway.lane.events import Acked, Bell
 from gateway.lane.lane import ConnView
 
@@ -20,6 +21,8 @@ class Begun:
     loss_epoch: int
     """Rises only where the end of the journal was lost: what a strategy sent and heard nothing of is then in doubt."""
     connections: tuple[ConnView, ...]
+    batches: tuple[tuple[Part, ...], ...] = ()
+    """The first ones, before anything is connected: numbers that go on from an archived journal."""
 
 
 @dataclass(frozen=True, slots=True)

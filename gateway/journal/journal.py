@@ -15,7 +15,7 @@ from pathlib import Path
 from gateway.journal.errors import JournalError, JournalFailed
 from gateway.journal.record import FAULTS, Kind, ffi, lib
 from gateway.journal.restart import Found, RingMemory, no_watermarks
-from gateway.journal.store import DirStore, segment_name, spare_name
+from gateway.journal.store import BEGUN_ANEW, WATERMARKS, DirStore, segment_name, spare_name
 from gateway.seams import Rng
 
 SHARED_MEMORY = Path("/dev/shm")
@@ -78,7 +78,7 @@ def attach_ring(state_dir: Path) -> RingMemory | None:
 
 
 def begin_anew(state_dir: Path) -> None:
-    """Forget the journal of `state_dir`: segments become spares, ring and watermarks go. Only under the lock, with nothing at stake.
+    """Forget the journal of `state_dir`: segments become spares, ring, watermarks and what goes on from an archived journal go. Only under the lock, with nothing at stake.
 
     The oldest goes first: what a death in the middle leaves is refused, never taken for a shorter journal.
     """
@@ -90,7 +90,8 @@ def begin_anew(state_dir: Path) -> None:
             (store.folder / segment_name(number)).rename(store.folder / spare_name(spare))
         store.sync_folder()
     ring_path(state_dir).unlink(missing_ok=True)
-    (state_dir / "watermarks").unlink(missing_ok=True)
+    for name in (WATERMARKS, BEGUN_ANEW):
+        (state_dir / name).unlink(missing_ok=True)
 
 
 def ring_cfg(found: Found, config: JournalConfig, journal_id: bytes, boot: bytes, salt: int) -> object:

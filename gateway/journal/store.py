@@ -11,6 +11,7 @@ from gateway.seams import SystemDisk
 SEGMENT_NAME = re.compile(r"(\d{8,})\.seg")
 SPARE_NAME = re.compile(r"spare-(\d{8,})\.seg")
 WATERMARKS = "watermarks"
+BEGUN_ANEW = "begun-anew.json"  # what goes on from an archived journal (control/anew.py)
 
 
 def segment_name(number: int) -> str:

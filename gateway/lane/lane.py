@@ -283,6 +283,13 @@ class Lane:
         """Signed quantity × 10^qty_exp of a scope in an instrument."""
         return int(lib.gw_view_position(self.pointer, scope, entity, instrument))
 
+    def exposure(self, scope: int, entity: int, instrument: int) -> tuple[int, int, int]:
+        """Of a scope in an instrument: its position, and what its open orders and replaces under way could still buy and sell; × 10^qty_exp."""
+        e = ffi.new("gw_exposure *")
+        if not lib.gw_view_exposure(self.pointer, scope, entity, instrument, e):
+            raise IndexError(f"scope {scope}, entity {entity}, instrument {instrument}: there is none")
+        return int(e.position), int(e.open_buy + e.pend_buy), int(e.open_sell + e.pend_sell)
+
     def state_hash(self) -> int:
         """Equal states have equal hashes. Only while no thread runs the lane."""
         return int(lib.gw_state_hash(self.pointer))

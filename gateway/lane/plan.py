@@ -77,6 +77,11 @@ class Plan:
     doors: tuple[Doorway, ...]
     conn_count: int
 
+    @property
+    def sessions(self) -> tuple["VenueLink | Seat", ...]:
+        """Every session whose numbers outlive its sockets."""
+        return (*self.links, *self.seats)
+
     def name_of(self, conn: int) -> str:
         """A connection as people call it: lane, sessions.NAME, strategies.NAME or doors.NAME."""
         if conn == 0:

@@ -65,6 +65,12 @@ def inbound(record: bytes) -> Inbound:
     )
 
 
+def notes(record: bytes) -> list[bytes]:
+    """The words that a COMMAND record brought into the journal (commands.note)."""
+    r = ffi.cast("const gw_rec_cmd *", ffi.from_buffer(record))
+    return [part.payload for part, _, _ in unpack(record[ffi.sizeof("gw_rec_cmd") :], r.n_subs) if part.kind == lib.GW_CMD_NOTE]
+
+
 def session_values(record: bytes) -> list[tuple[int, dict[str, str]]]:
     """The session values that a COMMAND record set, by connection (commands.set_values)."""
     r = ffi.cast("const gw_rec_cmd *", ffi.from_buffer(record))

@@ -1,0 +1,230 @@
+"""`gateway run --begin-anew`: a drained journal is archived whole, numbers and ids go on, and what is still at stake is never left behind."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+
+from gateway import admin
+from gateway.control.anew import Anew, Before, Carried, archive, finish
+from gateway.errors import ConfigError
+from gateway.journal.journal import boot_id, ring_path
+from gateway.journal.reader import JournalReader
+from gateway.journal.record import HEAD, Kind
+from gateway.journal.restart import restart
+from gateway.journal.store import DirStore
+from gateway.lane.records import notes
+from gateway.tools.replay import replay
+from simulators.generic_fix44 import GenericFix44
+from tests.control.process import (
+    BOUND_S,
+    CONFIG,
+    GATEWAY,
+    INSTRUMENTS,
+    Strategy,
+    asked,
+    ended,
+    gateway,
+    strategy,
+    venue_on_loopback,
+)
+from tests.simulators.stand import fix_venue
+
+BUY = "35=D|11={}|1=ACC|55=IBM|54=1|60=20251120-12:00:00|40=2|38=100|44=191.35|59=0|"
+SELL = BUY.replace("54=1", "54=2").replace("191.35", "191.15")
+REST = BUY.replace("191.35", "190.00")
+OTHER = '[strategies.OTHER]\ncomp_id = "OTHER"\naccounts = ["ACC2"]\n'
+
+
+@asynccontextmanager
+async def deployment(folder: Path, more: str = "") -> AsyncIterator[tuple[Path, GenericFix44]]:
+    """A configuration, and its venue, which remembers its session over connections."""
+    venue = fix_venue()
+    try:
+        async with venue_on_loopback(venue) as port:
+            file = folder / "process.toml"
+            file.write_text(more + CONFIG.format(port=port, instruments=INSTRUMENTS))
+            yield file, venue
+    finally:
+        ring_path(folder / "state").unlink(missing_ok=True)
+
+
+async def refused(file: Path, *arguments: str) -> str:
+    """What a gateway says that does not start."""
+    with trio.fail_after(BOUND_S):
+        done = await trio.run_process([GATEWAY, "run", str(file), *arguments], stdout=subprocess.DEVNULL, capture_stderr=True, check=False)
+    assert done.returncode == 1, done
+    return str(done.stderr.decode())
+
+
+def notes_of(state: Path) -> list[bytes]:
+    """What a journal says of the one before it."""
+    commands = (bytes(HEAD.size) + payload for head, payload in JournalReader(state).records() if head.kind == Kind.COMMAND)
+    return [note for record in commands for note in notes(record) if note.startswith(b"begun anew")]
+
+
+async def filled(client: Strategy, order: str) -> None:
+    """Send an order that is filled."""
+    await client.say(order)
+    reports = [await client.hear() for _ in range(2)]
+    assert [r[39] for r in reports] == ["0", "2"], reports
+
+
+async def venue_numbers(folder: Path) -> tuple[int, int]:
+    sessions = await asked(folder, admin.SessionsWanted())
+    assert isinstance(sessions, admin.SessionsResult)
+    return next((each.next_in, each.next_out) for each in sessions.sessions if each.role == "venue")
+
+
+async def test_another_configuration_begins_anew_and_its_numbers_go_on(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    async with deployment(tmp_path) as (file, venue):
+        async with gateway(file) as process:
+            client = await strategy(tmp_path)
+            await filled(client, BUY.format("A1"))
+            await filled(client, SELL.format("A2"))
+            await client.stream.aclose()
+            assert await ended(process) == 0
+        file.write_text(file.read_text() + OTHER)
+        assert "begun with other accounts, strategies, strategies' doors" in (said := await refused(file)) and "--begin-anew" in said
+        async with gateway(file, "--begin-anew") as process:
+            numbers = await venue_numbers(tmp_path)
+            assert min(numbers) > 5, "the venue, which knows its numbers, has let us in; they did not begin at 1"
+            client = await strategy(tmp_path)
+            await filled(client, BUY.format("B1"))
+            os.kill(process.pid, 9)
+            await client.stream.aclose()
+        async with gateway(file) as process:  # an ordinary restart: what went on is not done twice
+            assert min(await venue_numbers(tmp_path)) > min(numbers)
+            positions = await asked(tmp_path, admin.PositionsWanted())
+            assert positions == admin.PositionsResult((admin.PositionView("ACC", "IBM", "100"),))
+            assert await ended(process) == 0
+        assert venue.counts()["executions"] == 3 and venue.counts()["rejected"] == 0, "no ClOrdID was used twice"
+    (folder,) = (state / "archive").iterdir()
+    assert replay(folder)[0] == 0 and replay(state)[0] == 0
+    assert [head.kind for head, _ in JournalReader(folder).records()][-1] == Kind.STOP
+    assert notes_of(state) == [f"begun anew from archive/{folder.name}".encode()]
+
+
+async def test_what_is_open_or_held_is_not_left_behind(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    async with deployment(tmp_path, 'on_shutdown = "leave"\n') as (file, _):
+        async with gateway(file) as process:
+            client = await strategy(tmp_path)
+            await filled(client, BUY.format("A1"))
+            await client.say(REST.format("A2"))
+            assert (await client.hear())[39] == "0"
+            assert await ended(process) == 0
+            await client.stream.aclose()
+        before = sorted(path.name for path in state.rglob("*"))
+        said = await refused(file, "--begin-anew")
+        assert "it ends with 1 open orders: start it once more with its own configuration" in said
+        assert "it ends with positions: ACC IBM 100; the new journal begins with none" in said
+        assert "open orders" in await refused(file, "--begin-anew", "--positions-forgotten")
+        assert sorted(path.name for path in state.rglob("*")) == before, "nothing has changed"
+        file.write_text(file.read_text().replace('"leave"', '"cancel"'))
+        async with gateway(file) as process:
+            assert await ended(process) == 0
+        said = await refused(file, "--begin-anew")
+        assert "open orders" not in said and "or say --positions-forgotten" in said
+        async with gateway(file, "--begin-anew", "--positions-forgotten") as process:
+            assert await asked(tmp_path, admin.PositionsWanted()) == admin.PositionsResult(())
+            assert await ended(process) == 0
+    assert [note.endswith(b"; positions forgotten: ACC IBM 100") for note in notes_of(state)] == [True]
+
+
+async def test_a_journal_whose_end_may_be_missing_is_not_archived(tmp_path: Path) -> None:
+    async with deployment(tmp_path) as (file, _):
+        async with gateway(file) as process:
+            os.kill(process.pid, 9)
+            await process.wait()
+        ring_path(tmp_path / "state").unlink()  # as a loss of power does
+        assert "its end may be missing (the machine went down)" in await refused(file, "--begin-anew")
+        async with gateway(file) as process:
+            assert await ended(process) == 0
+        async with gateway(file, "--begin-anew") as process:
+            assert await ended(process) == 0
+
+
+async def test_a_death_on_the_way_is_finished_by_the_next_start(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    async with deployment(tmp_path) as (file, _):
+        async with gateway(file) as process:
+            assert await ended(process) == 0
+        before = archive(state, restart(DirStore(state), None, boot_id()), Anew())
+        folder = state / before.archive
+
+        # It was written down, and nothing has moved: the journal is where it was, and goes on.
+        shutil.move(folder / "journal", state / "journal")
+        shutil.move(folder / "watermarks", state / "watermarks")
+        assert finish(state) is None and not (state / "begun-anew.json").exists()
+
+        # The journal has moved, its ring and watermarks have not.
+        before = archive(state, restart(DirStore(state), None, boot_id()), Anew())
+        folder = state / before.archive
+        shutil.move(folder / "watermarks", state / "watermarks")
+        ring_path(state).write_bytes(b"what was in the ring is in the archive")
+        assert finish(state) == before and (folder / "watermarks").exists() and not ring_path(state).exists()
+
+        # All of it has, and the new life has not begun: an ordinary start begins it, with the numbers that the venue knows.
+        async with gateway(file) as process:
+            assert min(await venue_numbers(tmp_path)) > 5
+            assert await ended(process) == 0
+
+
+async def test_a_journal_that_is_archived_before_its_numbers_went_on_takes_them_along(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    connections = {"venue generic_fix44 GW to VENUE": Carried(500, 600, 700)}
+    async with deployment(tmp_path) as (file, _):
+        async with gateway(file) as process:
+            assert await ended(process) == 0
+        found = restart(DirStore(state), None, boot_id())
+        after = archive(state, found, Anew(), Before("archive/x", (), connections))
+        assert after.connections["venue generic_fix44 GW to VENUE"] == Carried(500, 600, 700)
+        assert after.connections["strategy STRAT to GW"] == Carried()
+
+
+@pytest.mark.parametrize("from_one", [False, True])
+async def test_on_a_new_day_fix_numbers_begin_at_one_and_ids_go_on(tmp_path: Path, from_one: bool) -> None:
+    state = tmp_path / "state"
+    async with deployment(tmp_path) as (file, _):
+        async with gateway(file) as process:
+            client = await strategy(tmp_path)
+            await filled(client, BUY.format("A1"))
+            await filled(client, SELL.format("A2"))
+            assert await ended(process) == 0
+            await client.stream.aclose()
+        carried = archive(state, restart(DirStore(state), None, boot_id()), Anew(numbers_from_one=from_one)).connections
+        venue, seat = carried["venue generic_fix44 GW to VENUE"], carried["strategy STRAT to GW"]
+        assert venue.token == 3, "two ClOrdIDs have been used"
+        assert ((venue.rx, venue.tx, seat.rx, seat.tx) == (1, 1, 1, 1)) == from_one
+
+
+def test_nothing_archived_is_nothing_to_finish(tmp_path: Path) -> None:
+    assert finish(tmp_path) is None
+
+
+def test_what_goes_on_and_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    for content in (b"{", b"[]", b'{"archive": "x", "positions": [], "connections": {"venue": {"rx": 5, "color": 1}}}'):
+        (tmp_path / "begun-anew.json").write_bytes(content)
+        with pytest.raises(ConfigError, match=r"begun-anew.json: .*; it holds the numbers that go on from an archived journal: restore it"):
+            finish(tmp_path)
+
+
+def test_a_note_names_the_archive_and_what_was_forgotten_and_is_bounded() -> None:
+    assert Before("archive/x", (), {}).note == b"begun anew from archive/x"
+    assert len(Before("archive/x", ("A" * 5000,), {}).note) == 1024
+
+
+def test_what_is_written_down_comes_back(tmp_path: Path) -> None:
+    (tmp_path / "archive/x/journal").mkdir(parents=True)
+    (tmp_path / "archive/x/watermarks").touch()
+    connections = {"venue": {"rx": 5, "tx": 6, "token": 7, "last_id": 0, "values": {"session": "S1"}}}
+    (tmp_path / "begun-anew.json").write_text(json.dumps({"archive": "archive/x", "positions": ["ACC IBM 100"], "connections": connections}))
+    assert finish(tmp_path) == Before("archive/x", ("ACC IBM 100",), {"venue": Carried(5, 6, 7, 0, {"session": "S1"})})
