@@ -91,8 +91,10 @@ enum { Q_NONE, Q_NEW, Q_REPLACE, Q_CANCEL, Q_STATUS };
 /* key -> slot, open addressing, removal by shifting back. */
 typedef struct gw_index { uint32_t mask, count; } gw_index;
 typedef struct gw_pair { uint64_t key; uint32_t slot, gen; } gw_pair;
-/* The last n keys ever seen. */
-typedef struct gw_seen { uint32_t mask, count, head, pad_; } gw_seen;
+/* The last n executions ever seen. reused: an id has come back for another order, once at least. */
+typedef struct gw_seen { uint32_t mask, count, head, reused; } gw_seen;
+typedef struct gw_exec { uint64_t key; uint32_t order, named; } gw_exec;   /* what is left of the order's number, and of the name that the report gave it; 0 none */
+enum { EXEC_NEW, EXEC_REPEATED, EXEC_REUSED };
 
 typedef struct gw_kill { uint64_t word; uint32_t entity; uint8_t scope, dropped, pad_[2]; } gw_kill;   /* what the lane knows of one latch slot */
 
@@ -134,7 +136,8 @@ struct gw_lane {
   gw_conn *conns;
   gw_slot *slots;
   gw_pair *client_pairs, *token_pairs;
-  uint64_t *seen_keys, *seen_ring;
+  gw_exec *seen_execs;
+  uint64_t *seen_ring;
   gw_num *nums;                          /* conns x GW_NUMS */
   uint64_t *streams;                     /* conns x sizes.stream: lsn of each report */
   uint8_t *paused;                       /* (scope, entity): no new orders */
@@ -189,8 +192,8 @@ typedef struct gw_inmsg {
 uint32_t gw_index_find(const gw_index *m, const gw_pair *p, uint64_t key);
 void gw_index_put(gw_index *m, gw_pair *p, uint64_t key, uint32_t slot, uint32_t gen);
 void gw_index_drop(gw_index *m, gw_pair *p, uint64_t key, uint32_t slot);
-uint32_t gw_seen_find(const gw_lane *l, uint64_t key);
-void gw_seen_put(gw_lane *l, uint64_t key);
+int gw_exec_seen(const gw_lane *l, uint64_t key, uint64_t order_no, uint64_t name);
+void gw_exec_put(gw_lane *l, uint64_t key, uint64_t order_no, uint64_t name);
 uint64_t gw_hash_text(const char *p, size_t n);
 uint64_t gw_client_key(const gw_lane *l, uint32_t conn, uint64_t num, const char *text);
 uint64_t gw_token_key(uint32_t conn, uint64_t token);

@@ -41,7 +41,7 @@ int gw_decide_in(gw_lane *l, uint32_t conn, const uint8_t *p, uint32_t n, int ga
   if (r->act == ACT_LANE && m.cls == CLS_BUSINESS) {
     if (c->role == GW_ROLE_STRATEGY) gw_dec_request(l, conn, d); else gw_dec_report(l, conn, d);
     r->dec_len = sizeof *d;
-    if (d->what == DEC_ORPHAN) r->act = ACT_LANE_NOTICE;
+    if (d->what == DEC_ORPHAN || d->flags & DEC_ID_REUSED) r->act = ACT_LANE_NOTICE;
   } else if (m.cls == CLS_REJECT && r->act == ACT_LANE_NOTICE && c->role == GW_ROLE_VENUE) {
     gw_dec_refused(l, conn, m.a, d);
     if (d->what != DEC_NONE) { r->dec_len = sizeof *d; if (d->slot != NONE32) r->act = ACT_LANE_NOTICE; }

@@ -1,4 +1,4 @@
-/* index.c: keys to slots, and the last keys seen: open addressing, removal by shifting back. */
+/* index.c: keys to slots, and the last executions seen: open addressing, removal by shifting back. */
 #include "core.h"
 
 uint32_t gw_index_find(const gw_index *m, const gw_pair *p, uint64_t key) {
@@ -30,36 +30,62 @@ void gw_index_drop(gw_index *m, gw_pair *p, uint64_t key, uint32_t slot) {
   memset(&p[i], 0, sizeof p[i]);
 }
 
-/* The last keys seen, oldest forgotten first. */
-uint32_t gw_seen_find(const gw_lane *l, uint64_t key) {
+/* The last executions seen, oldest forgotten first. ---------------------------------------------------------------------------
+ * An execution is known by its id and by whose it is: the order, or, of an order that nobody knows (any more), what the report names it by.
+ * Either makes it a repetition, since a repeat may come after a replace, or when the order's slot is another's. The first that has an id
+ * stands under the id alone; where a venue uses one again, the later ones stand under the id together with each of their owner's names. */
+enum { OF_ORDER, OF_NAME };   /* order 8 and the order that was named 8 are two */
+static uint32_t short_of(uint64_t owner, uint64_t kind) { return owner ? (uint32_t)(gw_mix(owner ^ (kind + 1) << 62) >> 32) | 1u : 0; }
+static uint64_t key_again(uint64_t key, uint32_t owner) { return owner ? gw_mix(key ^ owner) | 1u : 0; }
+static uint32_t seen_find(const gw_lane *l, uint64_t key) {
   uint32_t mask = l->core->seen.mask * 2 + 1;
   for (uint32_t i = (uint32_t)gw_mix(key) & mask;; i = (i + 1) & mask) {
-    if (l->seen_keys[i] == 0) return NONE32;
-    if (l->seen_keys[i] == key) return i;
+    if (l->seen_execs[i].key == 0) return NONE32;
+    if (l->seen_execs[i].key == key) return i;
   }
 }
 static void seen_drop(gw_lane *l, uint64_t key) {
-  uint32_t mask = l->core->seen.mask * 2 + 1, i = gw_seen_find(l, key);
+  uint32_t mask = l->core->seen.mask * 2 + 1, i = seen_find(l, key);
   if (i == NONE32) return;
   for (uint32_t j = i;;) {
     j = (j + 1) & mask;
-    if (l->seen_keys[j] == 0) break;
-    uint32_t home = (uint32_t)gw_mix(l->seen_keys[j]) & mask;
+    if (l->seen_execs[j].key == 0) break;
+    uint32_t home = (uint32_t)gw_mix(l->seen_execs[j].key) & mask;
     if (((j - home) & mask) < ((j - i) & mask)) continue;
-    l->seen_keys[i] = l->seen_keys[j];
+    l->seen_execs[i] = l->seen_execs[j];
     i = j;
   }
-  l->seen_keys[i] = 0;
+  l->seen_execs[i].key = 0;
 }
-void gw_seen_put(gw_lane *l, uint64_t key) {
+static void seen_add(gw_lane *l, gw_exec e) {
   gw_seen *s = &l->core->seen;
-  if (key == 0 || gw_seen_find(l, key) != NONE32) return;
+  if (e.key == 0 || seen_find(l, e.key) != NONE32) return;
   if (s->count > s->mask) seen_drop(l, l->seen_ring[s->head & s->mask]);
   else s->count++;
-  l->seen_ring[s->head++ & s->mask] = key;
-  uint32_t mask = s->mask * 2 + 1, i = (uint32_t)gw_mix(key) & mask;
-  while (l->seen_keys[i] != 0) i = (i + 1) & mask;
-  l->seen_keys[i] = key;
+  l->seen_ring[s->head++ & s->mask] = e.key;
+  uint32_t mask = s->mask * 2 + 1, i = (uint32_t)gw_mix(e.key) & mask;
+  while (l->seen_execs[i].key != 0) i = (i + 1) & mask;
+  l->seen_execs[i] = e;
+}
+int gw_exec_seen(const gw_lane *l, uint64_t key, uint64_t order_no, uint64_t name) {
+  uint32_t order = short_of(order_no, OF_ORDER), named = short_of(name, OF_NAME), i = seen_find(l, key);
+  const gw_exec *e = i == NONE32 ? NULL : &l->seen_execs[i];
+  if (e && ((order && e->order == order) || (named && e->named == named))) return EXEC_REPEATED;
+  if (l->core->seen.reused) {
+    if (order && seen_find(l, key_again(key, order)) != NONE32) return EXEC_REPEATED;
+    if (named && seen_find(l, key_again(key, named)) != NONE32) return EXEC_REPEATED;
+  }
+  return e ? EXEC_REUSED : EXEC_NEW;
+}
+void gw_exec_put(gw_lane *l, uint64_t key, uint64_t order_no, uint64_t name) {
+  gw_exec e = { .key = key, .order = short_of(order_no, OF_ORDER), .named = short_of(name, OF_NAME) };
+  if (key == 0) return;
+  if (seen_find(l, key) == NONE32) { seen_add(l, e); return; }
+  l->core->seen.reused = 1;
+  for (int i = 0; i < 2; i++) {
+    e.key = key_again(key, i ? e.named : e.order);
+    seen_add(l, e);
+  }
 }
 
 /* Keys: what a name means within its scope. Never 0. */

@@ -43,6 +43,7 @@ typedef struct gw_dec {
 #define DEC_REPLACE_OVER 16    /* the pending replace is over without success */
 #define DEC_CANCEL_OVER 32     /* the cancel that was sent was refused: it is wanted no more */
 #define DEC_CLEAR_DOUBT 64
+#define DEC_ID_REUSED 128      /* booked, but the execution's id was another order's before */
 
 /* Classes of inbound messages: rows of T1 and T3. */
 enum gw_cls {

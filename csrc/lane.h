@@ -203,6 +203,7 @@ typedef struct gw_cmd {
 #define GW_FACT_STOPPED 4096
 #define GW_FACT_GARBLED 8192
 #define GW_FACT_ASK_AGAIN 16384 /* a gap fill covered what control had sent: it will not be answered */
+#define GW_FACT_EXEC_ID 32768  /* a venue has given an execution the id of another order's */
 
 typedef struct gw_ev {
   uint8_t kind, rx, tx, barrier;

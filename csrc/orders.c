@@ -298,7 +298,7 @@ static void apply_report(gw_lane *l, const gw_dec *d, gw_slot *s) {
     s->value_lo = (int64_t)(uint64_t)value;
     if (d->event != EVT_BUST && t->last_qty) c->n_fills++;
   }
-  if (d->exec_key) gw_seen_put(l, d->exec_key);
+  gw_exec_put(l, d->exec_key, t->order_no, d->token);
   s->cum_qty = t->cum_qty;
   if (!gw_is_final(s->state)) s->leaves_qty = t->leaves_qty;
   if (d->flags & DEC_CLEAR_DOUBT) { doubt_over(l, s); s->status_wanted = 0; }
@@ -333,6 +333,7 @@ void gw_apply_dec(gw_lane *l, const gw_rec *h, const gw_dec *d, const uint8_t *f
   gw_core *c = l->core;
   gw_slot *s = d->slot == NONE32 || d->what == DEC_ACCEPT ? NULL : gw_slot_of(l, d->slot, d->gen);
   if (d->flags & DEC_ODD) { c->n_odd++; if (d->what == DEC_REPORT) { l->conns[conn].facts |= GW_FACT_ODD; gw_belled(l, conn); } }
+  if (d->flags & DEC_ID_REUSED) { l->conns[conn].facts |= GW_FACT_EXEC_ID; gw_belled(l, conn); }
   switch (d->what) {
     case DEC_ACCEPT: apply_accept(l, h, d, frame, n, conn); break;
     case DEC_DENY: c->n_denied++; break;
@@ -355,7 +356,7 @@ void gw_apply_dec(gw_lane *l, const gw_rec *h, const gw_dec *d, const uint8_t *f
       break;
     case DEC_REPORT: if (s) apply_report(l, d, s); break;
     case DEC_ORPHAN:
-      if (d->exec_key) gw_seen_put(l, d->exec_key);
+      gw_exec_put(l, d->exec_key, 0, d->token);
       c->n_orphans++;
       l->conns[conn].facts |= GW_FACT_ORPHAN;
       break;

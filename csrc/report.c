@@ -22,8 +22,23 @@ static int64_t sum(int64_t a, int64_t b) {
   int64_t v;
   return __builtin_add_overflow(a, b, &v) ? INT64_MAX : v;
 }
+/* What a report without an id of ours names its order by. */
+static uint64_t name_of(const gw_report *r) {
+  if (r->order.cl_ord_id[0]) return gw_hash_text(r->order.cl_ord_id, sizeof r->order.cl_ord_id);
+  return r->has2 >> GW_HAS2_ORDER_ID & 1u ? gw_hash_text(r->order_id, sizeof r->order_id) : 0;
+}
+/* An execution that was booked before? If not, is its id one that another order's had (then a person is told)? */
+static int dec_repeated(const gw_lane *l, uint32_t conn, gw_dec *d, int event) {
+  uint64_t key = exec_key(l, conn);
+  if (key && event != EVT_TRADE) key = gw_mix(key ^ (uint64_t)event) | 1u;   /* what takes an execution back may be named by its id */
+  int seen = key ? gw_exec_seen(l, key, d->told.order_no, d->token) : EXEC_NEW;
+  if (seen == EXEC_REPEATED) { d->flags |= DEC_DUP; return 1; }
+  if (seen == EXEC_REUSED) d->flags |= DEC_ID_REUSED;
+  d->exec_key = key;
+  return 0;
+}
 /* A report for no order of ours: it is booked as external, flagged, and Python is told. */
-static void dec_orphan(gw_lane *l, uint32_t conn, gw_dec *d, int event) {
+static void dec_orphan(gw_lane *l, uint32_t conn, gw_dec *d, int event, uint64_t token) {
   const gw_report *r = &l->scr;
   gw_told *t = &d->told;
   d->what = DEC_ORPHAN;
@@ -34,8 +49,8 @@ static void dec_orphan(gw_lane *l, uint32_t conn, gw_dec *d, int event) {
     if (l->listings[i].venue == t->venue && memcmp(l->listings[i].venue_symbol, r->order.symbol, 16) == 0) t->instrument = l->listings[i].instrument;
   const gw_instrument *ins = &l->instruments[t->instrument];
   if (event != EVT_TRADE || !(r->has2 >> GW_HAS2_LAST_QTY & 1u)) return;
-  d->exec_key = exec_key(l, conn);   /* the order may be forgotten, its executions are not booked twice */
-  if (d->exec_key && gw_seen_find(l, d->exec_key) != NONE32) { d->flags |= DEC_DUP; d->exec_key = 0; return; }
+  d->token = token ? token : name_of(r);
+  if (dec_repeated(l, conn, d, event)) return;   /* the order may be forgotten, its executions are not booked twice */
   gw_rescale_lossy(r->last_qty, r->order.qty_exp, ins->qty_exp, &t->last_qty);
   gw_delta_of(l, d, GW_RISK_EXTERNAL_FILL, &d->delta);
   d->delta.slot = GW_RISK_NO_SLOT;
@@ -151,7 +166,7 @@ void gw_dec_report(gw_lane *l, uint32_t conn, gw_dec *d) {
     s = slot == NONE32 ? NULL : gw_slot_of(l, slot, l->slots[slot].gen);
     found_again = s != NULL;
   }
-  if (!s || event < 0) { dec_orphan(l, conn, d, event); return; }
+  if (!s || event < 0) { dec_orphan(l, conn, d, event, token); return; }
   d->what = DEC_REPORT;
   d->event = (uint8_t)event;
   d->slot = slot;
@@ -167,8 +182,7 @@ void gw_dec_report(gw_lane *l, uint32_t conn, gw_dec *d) {
   if (r->has2 >> GW_HAS2_LAST_PX & 1u && !gw_rescale_lossy(r->last_px, r->order.px_exp, ins->px_exp, &t->last_px)) d->flags |= DEC_ODD;
   if (t->last_qty < 0) t->last_qty = 0;
   if (event == EVT_TRADE || event == EVT_BUST || event == EVT_CORRECT) {
-    d->exec_key = exec_key(l, conn);
-    if (d->exec_key && gw_seen_find(l, d->exec_key) != NONE32) { d->flags |= DEC_DUP; d->exec_key = 0; d->event = EVT_STATUS; d->state = s->state; t->stream = 0; return; }
+    if (dec_repeated(l, conn, d, event)) { d->event = EVT_STATUS; d->state = s->state; t->stream = 0; return; }
   }
   /* A venue whose ids rise with each replace answers a pending one under its new id; FIX names both, the new one in ClOrdID. */
   int ours = s->rpl_state == RPL_SENT && (token == s->rpl_token || (found_again && s->token && !s->rpl_token));

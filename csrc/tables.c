@@ -31,7 +31,7 @@ static size_t lay_out(gw_lane *l, uint8_t *base, const gw_sizes *z) {
   l->slots = take(&a, z->orders * sizeof *l->slots);
   l->client_pairs = take(&a, clients * sizeof *l->client_pairs);
   l->token_pairs = take(&a, tokens * sizeof *l->token_pairs);
-  l->seen_keys = take(&a, (size_t)z->seen * 2 * 8);
+  l->seen_execs = take(&a, (size_t)z->seen * 2 * sizeof *l->seen_execs);
   l->seen_ring = take(&a, (size_t)z->seen * 8);
   l->nums = take(&a, (size_t)z->conns * GW_NUMS * sizeof *l->nums);
   l->streams = take(&a, (size_t)z->conns * z->stream * 8);

@@ -234,11 +234,12 @@ class GenericFix44(Venue):
     ) -> None:
         """One ExecutionReport; ClOrdID is the order's own unless `extra` gives another."""
         self._exec_count += 1
+        order.reports += 1
         cum, leaves, notional = (happening.cum, happening.leaves, happening.notional) if happening else (0, 0, 0)
         body: dict[int, str] = {
             37: str(order.order_id or f"R{self._exec_count}"),
             11: str(order.ref),
-            17: f"E{self._exec_count}",
+            17: f"E{order.reports if self.options.exec_ids_per_order else self._exec_count}",
             150: exec_type,
             39: ord_status,
             **{int(tag): value for tag, value in order.words.items()},

@@ -62,6 +62,7 @@ class Order:
     notional: int = 0
     alive: bool = False
     words: dict[str, str] = field(default_factory=dict)  # what the profile wants to echo
+    reports: int = 0  # of this order, so far: kept by a profile that numbers them
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ class Options:
     password: str = ""  # what a login must give; "" lets everybody in
     faults: Faults = NO_FAULTS
     seed: int = 0
+    exec_ids_per_order: bool = False  # FIX: ExecIDs are counted for each order, so that other orders have the same; a venue must not, some do
 
 
 class Unidentified(Exception):

@@ -66,6 +66,7 @@ NOTE_BYTES = 160  # of an operator's words in the journal
 PLAIN_FACTS = {
     lib.GW_FACT_ODD: "report.odd",
     lib.GW_FACT_ORPHAN: "report.orphan",
+    lib.GW_FACT_EXEC_ID: "report.exec_id_reused",
     lib.GW_FACT_FILLED: "orders.in_doubt",
     lib.GW_FACT_TABLE_FULL: "table.full",
     lib.GW_FACT_SLOW: "strategy.slow",

@@ -178,7 +178,7 @@ class Sim(World):
         self.hung_until_ns = 0
         self.calm = False
         self.engaged: dict[tuple[str, str], int] = {}
-        options = Options(engine_delay_ns=self.mix.slow_ms * MS, seed=seed, cancel_on_disconnect=rng.below(4) == 0)
+        options = Options(engine_delay_ns=self.mix.slow_ms * MS, seed=seed, cancel_on_disconnect=rng.below(4) == 0, exec_ids_per_order=seed % 3 == 1)
         quote = 0 if rng.below(4) == 0 else 500
         self.oracle = Oracle(seed)
         venues: dict[str, Venue] = {
