@@ -196,7 +196,7 @@ static void apply_part(gw_lane *l, const gw_rec *h, const gw_sub *s, const uint8
       gw_apply_dec(l, h, d, NULL, 0, d->conn_v, index);
       break;
     }
-    case GW_CMD_CANCEL_SCOPE: gw_sweep(l, (uint32_t)s->a, (uint32_t)s->b, GW_REASON_KILLED); break;
+    case GW_CMD_CANCEL_SCOPE: gw_sweep(l, (uint32_t)s->a, (uint32_t)s->b, GW_REASON_OPERATOR); break;
     case GW_CMD_PAUSE: case GW_CMD_RESUME: l->paused[l->kill_base[s->a] + s->b] = s->kind == GW_CMD_PAUSE; break;
     case GW_CMD_SWAP_LIMITS: {
       uint32_t at = l->limits_at ^ 1u;

@@ -103,6 +103,7 @@ typedef struct gw_core {
   uint64_t lsn, now;                     /* of the last record applied */
   uint64_t accept_no, durable;
   uint64_t n_orders, n_denied, n_acks, n_fills, n_cancels, n_rejects, n_orphans, n_odd, n_garbled, n_dropped, n_in, n_out, n_commands;
+  uint64_t denied_by[GW_DENIED_REASONS];
   uint32_t epoch, digest, limits_version, open_orders, in_doubt, due_count;
   uint32_t free_head, free_tail, free_count, due_head, due_tail;
   uint8_t started, stopping, stopped, journal_failed, pad_[4];

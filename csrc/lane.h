@@ -233,12 +233,14 @@ typedef struct gw_order_view {
   int8_t px_exp, qty_exp, pad_[6];
   char cl_ord_id[24];
 } gw_order_view;
+#define GW_DENIED_REASONS 64         /* reasons that are counted one by one; those beyond are counted as GW_REASON_OTHER */
 typedef struct gw_counts {
   uint64_t in, out, records, orders, denied, acks, fills, cancels, rejects, orphans, odd, garbled, dropped, commands, events;
   uint64_t state_hash, lsn;
   uint32_t open_orders, in_doubt, queued, stopped;
   uint32_t cancelling, pad_;   /* once it stops: orders whose cancel is wanted; before that: all that are open */
   uint32_t limits_version, digest;
+  uint64_t denied_by[GW_DENIED_REASONS];
 } gw_counts;
 typedef struct gw_diff { uint64_t lsn; uint32_t offset, kind; uint32_t want_len, got_len; } gw_diff;
 

@@ -329,6 +329,10 @@ static void apply_report(gw_lane *l, const gw_dec *d, gw_slot *s) {
   if (gw_is_final(s->state) && !was_final) order_over(l, d->slot);
   else if (!was_final) requeue(l, d->slot);
 }
+static void denied(gw_core *c, uint16_t reason) {
+  c->n_denied++;
+  c->denied_by[reason < GW_DENIED_REASONS ? reason : GW_REASON_OTHER]++;
+}
 void gw_apply_dec(gw_lane *l, const gw_rec *h, const gw_dec *d, const uint8_t *frame, uint32_t n, uint32_t conn, uint32_t sub) {
   gw_core *c = l->core;
   gw_slot *s = d->slot == NONE32 || d->what == DEC_ACCEPT ? NULL : gw_slot_of(l, d->slot, d->gen);
@@ -336,7 +340,7 @@ void gw_apply_dec(gw_lane *l, const gw_rec *h, const gw_dec *d, const uint8_t *f
   if (d->flags & DEC_ID_REUSED) { l->conns[conn].facts |= GW_FACT_EXEC_ID; gw_belled(l, conn); }
   switch (d->what) {
     case DEC_ACCEPT: apply_accept(l, h, d, frame, n, conn); break;
-    case DEC_DENY: c->n_denied++; break;
+    case DEC_DENY: denied(c, d->told.reason); break;
     case DEC_CANCEL:
       if (!s) break;
       s->cxl_num = d->told.cl_ord_num;
@@ -367,7 +371,7 @@ void gw_apply_dec(gw_lane *l, const gw_rec *h, const gw_dec *d, const uint8_t *f
       if (d->flags & DEC_REPLACE_OVER) { replace_over(l, d->slot, s); requeue(l, d->slot); }
       if (d->flags & DEC_FINAL) {
         s->state = d->state;
-        if (s->state == ST_CANCELED) c->n_cancels++; else c->n_denied++;
+        if (s->state == ST_CANCELED) c->n_cancels++; else denied(c, d->told.reason);
         order_over(l, d->slot);
       }
       break;

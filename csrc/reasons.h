@@ -2,7 +2,7 @@
 #ifndef GW_REASONS_H
 #define GW_REASONS_H
 
-#define GW_REASONS 31
+#define GW_REASONS 33
 static const char *const gw_reason_texts[GW_REASONS] = {
     "no reason given",
     "the venue's session is not connected",
@@ -35,6 +35,8 @@ static const char *const gw_reason_texts[GW_REASONS] = {
     "the gateway is shutting down",
     "a report about an order that the gateway does not know",
     "another reason; the text says which",
+    "an operator has paused new orders of a scope of this order",
+    "an operator has cancelled it",
 };
 
 #endif

@@ -169,6 +169,8 @@ enum gw_reason {
     GW_REASON_SHUTDOWN = 28, /* the gateway is shutting down */
     GW_REASON_ORPHAN = 29, /* a report about an order that the gateway does not know */
     GW_REASON_OTHER = 30, /* another reason; the text says which */
+    GW_REASON_PAUSED = 31, /* an operator has paused new orders of a scope of this order */
+    GW_REASON_OPERATOR = 32, /* an operator has cancelled it */
 };
 
 /* A request: new order, cancel, replace, status, mass cancel. 440 bytes. */

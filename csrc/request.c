@@ -173,7 +173,7 @@ void gw_deny(gw_dec *d, uint16_t reason, const gw_lane *l) {
   d->told.leaves_qty = 0;
   static const uint8_t rej[] = { [GW_REASON_DUPLICATE_ID] = 6, [GW_REASON_UNKNOWN_SYMBOL] = 1, [GW_REASON_UNKNOWN_ACCOUNT] = 15, [GW_REASON_UNKNOWN_VENUE] = 1,
     [GW_REASON_BAD_TICK] = 18, [GW_REASON_BAD_LOT] = 13, [GW_REASON_BAD_QTY] = 13, [GW_REASON_BAD_PRICE] = 18, [GW_REASON_NOT_EXPRESSIBLE] = 11,
-    [GW_REASON_VENUE_DOWN] = 2, [GW_REASON_RECOVERING] = 2, [GW_REASON_HALTED] = 2, [GW_REASON_LIMIT] = 3 };
+    [GW_REASON_VENUE_DOWN] = 2, [GW_REASON_RECOVERING] = 2, [GW_REASON_HALTED] = 2, [GW_REASON_LIMIT] = 3, [GW_REASON_PAUSED] = 2 };
   uint8_t code = reason < sizeof rej ? rej[reason] : 0;
   d->told.ord_rej_reason = code ? code : reason == GW_REASON_LIMIT && d->n_breaches ? (uint16_t)gw_breach_ord_rej_reason(l->breaches) : 99;
   if (reason == GW_REASON_LIMIT && d->n_breaches) d->told.ord_rej_reason = (uint16_t)gw_breach_ord_rej_reason(l->breaches);
@@ -228,7 +228,7 @@ static void dec_new(gw_lane *l, uint32_t conn, gw_order *o, gw_dec *d, uint16_t 
   why = no_room ? no_room : room_for_order(l, conn);
   if (!why && !ins->trading) why = GW_REASON_HALTED;
   const uint32_t whom[GW_SCOPES] = { 0, t->venue, account, strategy, instrument };
-  for (uint32_t k = 0; !why && k < GW_SCOPES; k++) if (l->paused[l->kill_base[k] + whom[k]]) why = GW_REASON_HALTED;
+  for (uint32_t k = 0; !why && k < GW_SCOPES; k++) if (l->paused[l->kill_base[k] + whom[k]]) why = GW_REASON_PAUSED;
   if (!why) why = venue_takes(l, d->conn_v);
   if (!why) why = prices_right(ins, o);
   uint32_t entity[GW_SCOPES] = { 0, t->venue, account, strategy, instrument };
@@ -305,6 +305,7 @@ static void dec_replace(gw_lane *l, gw_slot *s, gw_order *o, gw_dec *d, uint16_t
   uint32_t entity[GW_SCOPES] = { 0, s->venue, s->account, s->strategy, s->instrument };
   gw_kill_gens(l, entity, d->kill_gen);
   for (uint32_t k = 0; !why && k < GW_SCOPES; k++) { uint32_t gen; if (gw_kill_of(l, k, entity[k], &gen)) why = GW_REASON_KILLED; }
+  for (uint32_t k = 0; !why && k < GW_SCOPES; k++) if (l->paused[l->kill_base[k] + entity[k]]) why = GW_REASON_PAUSED;
   gw_risk_in in;
   risk_input(l, d, o, &in);
   in.cum = s->cum_qty;

@@ -55,6 +55,7 @@ void gw_view_counts(const gw_lane *l, gw_counts *out) {
     .cancels = c->n_cancels, .rejects = c->n_rejects, .orphans = c->n_orphans, .odd = c->n_odd, .garbled = c->n_garbled, .dropped = c->n_dropped, .commands = c->n_commands,
     .events = l->events_posted, .lsn = c->lsn, .open_orders = c->open_orders, .in_doubt = c->in_doubt, .stopped = c->stopped,
     .limits_version = (uint32_t)gw_risk_limits_version(l->risk), .digest = c->digest, .cancelling = c->stopping ? 0 : c->open_orders };
+  memcpy(out->denied_by, c->denied_by, sizeof out->denied_by);
   if (c->stopping) for (uint32_t i = 0; i < l->sizes.orders; i++) out->cancelling += l->slots[i].cancel_wanted && !gw_is_final(l->slots[i].state);
   for (uint32_t i = 1; i < l->n_conns; i++) if (l->conns[i].role == GW_ROLE_VENUE) out->queued += l->conns[i].queued;
 }

@@ -85,6 +85,8 @@ class StatusResult:
     """Denials by reason."""
     journal: dict[str, int | str] = field(default_factory=dict)
     """level, lsn, durable_lsn, failure (empty = none)."""
+    paused: tuple[str, ...] = ()
+    """Scopes whose new orders an operator has paused: who, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,8 @@ class LimitView:
 class LimitsResult:
     version: int
     limits: tuple[LimitView, ...]
+    denied: dict[str, int] = field(default_factory=dict)
+    """Denials by reason since the journal began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +162,7 @@ class PositionView:
     symbol: str
     qty: str
     buys_open: str = "0"
+    """What open orders and replaces under way could still buy."""
     sells_open: str = "0"
 
 
@@ -166,7 +171,15 @@ class PositionsResult:
     positions: tuple[PositionView, ...]
 
 
-Result = StatusResult | OrdersResult | SessionsResult | LimitsResult | LimitsSetResult | PositionsResult
+@dataclass(frozen=True, slots=True)
+class DoneResult:
+    """Where in the journal what was wanted took effect; `text` says what it was."""
+
+    lsn: int
+    text: str
+
+
+Result = StatusResult | OrdersResult | SessionsResult | LimitsResult | LimitsSetResult | PositionsResult | DoneResult
 
 # --- what is asked -------------------------------------------------------------------------------------------------------------
 
@@ -218,8 +231,31 @@ class PositionsWanted:
     answer: ClassVar[type[Result]] = PositionsResult
 
 
-Request = Status | OrdersWanted | SessionsWanted | LimitsWanted | LimitsSet | PositionsWanted
-REQUESTS: dict[str, type[Request]] = {kind.op: kind for kind in (Status, OrdersWanted, SessionsWanted, LimitsWanted, LimitsSet, PositionsWanted)}
+@dataclass(frozen=True, slots=True)
+class ScopeWanted:
+    """Pause or resume new orders of a scope, or cancel its open orders; the gate stays as it is."""
+
+    op: ClassVar[str] = "scope"
+    answer: ClassVar[type[Result]] = DoneResult
+    what: Literal["pause", "resume", "cancel"]
+    scope: str
+    """firm, or venue=NAME, account=NAME, strategy=NAME, symbol=NAME, session=NAME (which is its venue)."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefPxSet:
+    """Another reference price for the collar and for orders without a price."""
+
+    op: ClassVar[str] = "ref_px"
+    answer: ClassVar[type[Result]] = DoneResult
+    symbol: str
+    price: str
+    reason: str
+
+
+Request = Status | OrdersWanted | SessionsWanted | LimitsWanted | LimitsSet | PositionsWanted | ScopeWanted | RefPxSet
+REQUESTS: dict[str, type[Request]] = {kind.op: kind for kind in (Status, OrdersWanted, SessionsWanted, LimitsWanted, LimitsSet, PositionsWanted, ScopeWanted, RefPxSet)}
 
 # --- lines ---------------------------------------------------------------------------------------------------------------------
 
@@ -243,7 +279,7 @@ def parse_request(line: bytes) -> Request:
                 raise AdminError(f"scope.{scope}: is unknown; one of {', '.join(SCOPES)}")
         if not 0 < request.count <= 10_000_000:
             raise AdminError(f"count: is {request.count}; from 1 to 10000000")
-    if isinstance(request, LimitsSet) and not request.reason.strip():
+    if isinstance(request, LimitsSet | ScopeWanted | RefPxSet) and not request.reason.strip():
         raise AdminError("reason: is empty; say why, for the journal")
     return request
 

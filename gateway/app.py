@@ -21,16 +21,19 @@ from typing import Literal
 
 import trio
 
+from gateway.admin import socket_path
 from gateway.config import load
 from gateway.control import doors, links
 from gateway.control.admin_server import AdminServer
 from gateway.control.anew import Anew
+from gateway.control.answers import Answers
 from gateway.control.begin import House, begin
 from gateway.control.carrier import Carrier
 from gateway.control.core import Stage
 from gateway.control.gate import gate
 from gateway.control.inputs import DrainWanted
 from gateway.control.log import Log
+from gateway.control.operator import Operator
 from gateway.errors import ConfigError
 from gateway.journal.errors import JournalError, StateInUse
 from gateway.lane.driver import BUSY
@@ -86,7 +89,8 @@ async def serve(house: House, net: Net, clock: Clock, log: Log, ready: Ready) ->
             looks = {"gate": partial(gate, house.latch_path), "journal.failed": partial(_journal_failure, house)}
             carrier = Carrier(house.core, house.lane, clock, log, lambda wish: inner.start_soon(links.connect, wish, net, carrier), looks)
             addresses = {door.name: f"{door.config.host}:{listener.port}" for door, listener in listeners}
-            admin = AdminServer(house, carrier, clock, addresses)
+            operator = Operator(house, carrier)
+            admin = AdminServer(socket_path(house.config.state_dir), Answers(house, carrier.core, clock, addresses), operator)
             spin_us, core = house.config.lane.spin_us, house.config.lane.core
             house.lane.begin(BUSY if spin_us == float("inf") else round(spin_us * 1000), core)
             carrier.give(house.begun)
@@ -96,7 +100,7 @@ async def serve(house: House, net: Net, clock: Clock, log: Log, ready: Ready) ->
             outer.start_soon(carrier.run)
             await outer.start(_signals, carrier)
             if house.restarted:
-                await admin.put_limits_of_configuration()
+                await operator.put_limits_of_configuration()
             for door, listener in listeners:
                 inner.start_soon(doors.serve, door, listener, carrier, log)
             await inner.start(admin.run)

@@ -98,9 +98,37 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("assignment", nargs="?", metavar="PATH=VALUE", help="such as firm.order_qty=500; an empty value unsets")
             command.add_argument("--reason", metavar="TEXT", help="why; it is journaled")
 
+    changing = {
+        "pause": "new orders of a scope are DENIED until `resume`; what was accepted before goes on",
+        "resume": "new orders of a paused scope are taken again",
+        "cancel": "cancel all open orders of a scope; new ones are taken as before (`killswitch engage` stops those too)",
+        "ref-px": "another reference price of a symbol, for the collar",
+    }
+    for name, text in changing.items():
+        command = commands.add_parser(name, help=text, description=text)
+        if name == "ref-px":
+            command.add_argument("symbol", metavar="SYMBOL")
+            command.add_argument("price", metavar="PRICE", help="such as 187.25")
+        else:
+            command.add_argument("scope", metavar="SCOPE", help="firm, or session=NAME, venue=NAME, account=NAME, strategy=NAME, symbol=NAME")
+        command.add_argument("--reason", metavar="TEXT", required=True, help="why; it is journaled with your name")
+        if name == "cancel":
+            command.add_argument("--yes", action="store_true", help="do not ask")
+        command.add_argument("--config", metavar="FILE", help="the configuration of the gateway meant; left out: searched for")
+        command.add_argument("--json", action="store_true", help="one JSON object instead of a line")
+        command.set_defaults(command=_ask, question=name)
+
     for name, (_, _, text) in OWN_COMMAND_LINE.items():
         commands.add_parser(name, help=text, add_help=False)
     return top
+
+
+def _typed(scope: str) -> str:
+    """What a person at a terminal types to confirm; empty where there is none."""
+    if not sys.stdin.isatty():
+        return ""
+    print(f"cancel all open orders of {scope}: type {scope} to confirm: ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip()
 
 
 def _at_least_one(text: str) -> int:
@@ -192,6 +220,12 @@ def _request(options: argparse.Namespace) -> Any:
             return admin.SessionsWanted()
         case "positions":
             return admin.PositionsWanted()
+        case "pause" | "resume" | "cancel" as what:
+            if what == "cancel" and not options.yes and _typed(options.scope) != options.scope:
+                raise ValueError(f"nothing was done: --yes, or type {options.scope} when asked on a terminal")
+            return admin.ScopeWanted(what, options.scope, options.reason)
+        case "ref-px":
+            return admin.RefPxSet(options.symbol, options.price, options.reason)
         case "orders":
             scope = {name: getattr(options, name) for name in admin.SCOPES if getattr(options, name)}
             return admin.OrdersWanted(not options.all, scope, options.count)

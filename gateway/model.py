@@ -198,6 +198,8 @@ class Reason(IntEnum):
     SHUTDOWN = 28
     ORPHAN = 29
     OTHER = 30
+    PAUSED = 31
+    OPERATOR = 32
 
     @property
     def text(self) -> str:
@@ -237,4 +239,6 @@ _REASON_TEXT = {
     Reason.SHUTDOWN: "the gateway is shutting down",
     Reason.ORPHAN: "a report about an order that the gateway does not know",
     Reason.OTHER: "another reason; the text says which",
+    Reason.PAUSED: "an operator has paused new orders of a scope of this order",
+    Reason.OPERATOR: "an operator has cancelled it",
 }

@@ -22,15 +22,18 @@ ROOT = Path(__file__).parent.parent
 SESSION = admin.SessionView("nasdaq", "venue", "ouch50", "OPEN", "flow", "open", venue="nasdaq", peer="127.0.0.1:7102", next_in=5, next_out=9)
 STATUS = admin.StatusResult(
     4711, "local", "0.1.0", True, "OPEN", "var/local", 1_000_000_000, 3_725_000_000_000, "running", 2, {"api": "127.0.0.1:7001"}, (SESSION,),
-    {"orders": 12, "fills": 7}, {"limit": 1}, {"level": "async", "lsn": 99, "failure": ""},
+    {"orders": 12, "fills": 7}, {"limit": 1, "paused": 2}, {"level": "async", "lsn": 99, "failure": ""},
+    ("symbol AAPL (pause symbol AAPL by ann: news)",),
 )  # fmt: skip
 ORDER = admin.OrderView("DEMO", "DEMO", "AAPL", "nasdaq", "buy", "limit", "day", "100", "40", "60", "partially_filled", 17, price="187.25", in_doubt=True)
 ANSWERS: dict[type[object], admin.Result] = {
     admin.Status: STATUS,
     admin.OrdersWanted: admin.OrdersResult((ORDER,), True),
     admin.SessionsWanted: admin.SessionsResult((SESSION,)),
-    admin.LimitsWanted: admin.LimitsResult(3, (admin.LimitView("firm.order_qty", "10000", "quantity"),)),
+    admin.LimitsWanted: admin.LimitsResult(3, (admin.LimitView("firm.order_qty", "10000", "quantity"),), {"limit": 7}),
     admin.LimitsSet: admin.LimitsSetResult(4711, 4),
+    admin.ScopeWanted: admin.DoneResult(4711, "symbol AAPL: new orders are DENIED"),
+    admin.RefPxSet: admin.DoneResult(4711, "AAPL: the reference price is 187.5"),
     admin.PositionsWanted: admin.PositionsResult((admin.PositionView("DEMO", "AAPL", "-100", "5"),)),
 }
 
@@ -88,7 +91,7 @@ def typed(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str
     [
         admin.Status(), admin.OrdersWanted(False, {"symbol": "AAPL"}, 5), admin.SessionsWanted(), admin.LimitsWanted(),
         admin.LimitsSet("firm.order_qty", 5, "why"), admin.LimitsSet("firm.notional", "0.5", "why"), admin.LimitsSet("firm.notional", None, "why"),
-        admin.PositionsWanted(),
+        admin.PositionsWanted(), admin.ScopeWanted("pause", "symbol=AAPL", "why"), admin.RefPxSet("AAPL", "187.50", "why"),
     ],
 )  # fmt: skip
 def test_requests_and_answers_come_back_as_they_were(request_: admin.Request) -> None:
@@ -104,7 +107,7 @@ def test_requests_and_answers_come_back_as_they_were(request_: admin.Request) ->
         (b"[" * 100_000, "is no JSON"),
         (b"\xff\xfe\n", "is no JSON"),
         (b"[]\n", "not a request: a JSON object is right"),
-        (b"{}\n", "op: None is unknown; one of status, orders, sessions, limits_get, limits_set, positions"),
+        (b"{}\n", "op: None is unknown; one of status, orders, sessions, limits_get, limits_set, positions, scope, ref_px"),
         (b'{"op":["status"]}', "op: ['status'] is unknown"),
         (b'{"op":"status","verbose":1}', "verbose: unknown key; known: none"),
         (b'{"op":"orders","open_only":1}', "open_only: is 1; bool is right"),
@@ -114,6 +117,8 @@ def test_requests_and_answers_come_back_as_they_were(request_: admin.Request) ->
         (b'{"op":"orders","count":0}', "count: is 0; from 1 to 10000000"),
         (b'{"op":"limits_set","path":"firm.order_qty","value":5}', "reason: is missing"),
         (b'{"op":"limits_set","path":"firm.order_qty","value":5,"reason":" "}', "reason: is empty"),
+        (b'{"op":"scope","what":"pause","scope":"firm","reason":""}', "reason: is empty"),
+        (b'{"op":"scope","what":"stop","scope":"firm","reason":"x"}', "what: is 'stop'; "),
         (b'{"op":"limits_set","path":"firm.order_qty","value":0.5,"reason":"x"}', "value: is 0.5"),
         (b'{"op":"limits_set","path":"firm.order_qty","value":true,"reason":"x"}', "value: is True"),
     ],
@@ -163,7 +168,8 @@ def test_the_tables_read_well() -> None:
         "gate: OPEN",
         "doors: api 127.0.0.1:7001",
         "counts: orders 12, fills 7",
-        "denied: limit 1",
+        "denied: limit 1, paused 2",
+        "paused: symbol AAPL (pause symbol AAPL by ann: news)",
         "journal: level async, lsn 99",
         "state: var/local",
         "",
@@ -175,6 +181,7 @@ def test_the_tables_read_well() -> None:
         "17  DEMO      DEMO     AAPL    nasdaq  buy   100  187.25      40    60  partially_filled  IN_DOUBT",
         "… and more; --count N shows them",
     ]
+    assert show.as_text(ANSWERS[admin.LimitsWanted]).splitlines()[1:] == ["firm.order_qty  10000  quantity", "version 3", "denied: limit 7"]
     assert show.as_text(ANSWERS[admin.PositionsWanted]).splitlines()[1] == "DEMO     AAPL        -100          5           0"
 
 
@@ -195,6 +202,29 @@ def test_orders_and_limits_say_what_was_asked(deployment: Path, capsys: pytest.C
         admin.LimitsSet("firm.order_qty", 5000, "smaller"),
         admin.LimitsSet("firm.notional", "0.5", "smaller"),
         admin.LimitsSet("firm.notional", None, "smaller"),
+    ]
+
+
+def test_what_an_operator_changes_is_asked_with_its_reason(deployment: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = []
+
+    def answer(line: bytes) -> bytes:
+        asked.append(admin.parse_request(line))
+        return admin.answer_line(ANSWERS[type(asked[-1])])
+
+    with gateway_answering(deployment / "var", answer):
+        assert typed(capsys, "pause", "symbol=AAPL", "--reason", "news") == (0, "symbol AAPL: new orders are DENIED (record 4711 of the journal)\n", "")
+        assert typed(capsys, "resume", "session=nasdaq", "--reason", "over")[0] == 0
+        assert typed(capsys, "cancel", "firm", "--reason", "going home", "--yes")[0] == 0
+        assert typed(capsys, "ref-px", "AAPL", "187.50", "--reason", "it moved")[0] == 0
+        code, out, err = typed(capsys, "cancel", "firm", "--reason", "going home")
+        assert (code, out) == (2, "") and "nothing was done: --yes, or type firm when asked on a terminal" in err
+        assert typed(capsys, "pause", "firm")[0] == 2
+    assert asked == [
+        admin.ScopeWanted("pause", "symbol=AAPL", "news"),
+        admin.ScopeWanted("resume", "session=nasdaq", "over"),
+        admin.ScopeWanted("cancel", "firm", "going home"),
+        admin.RefPxSet("AAPL", "187.50", "it moved"),
     ]
 
 

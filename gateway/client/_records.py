@@ -385,6 +385,8 @@ ENUMS: dict[str, dict[str, str | int]] = {
         "shutdown": 28,
         "orphan": 29,
         "other": 30,
+        "paused": 31,
+        "operator": 32,
     },
 }
 
@@ -420,4 +422,6 @@ REASON_TEXT = {
     28: "the gateway is shutting down",
     29: "a report about an order that the gateway does not know",
     30: "another reason; the text says which",
+    31: "an operator has paused new orders of a scope of this order",
+    32: "an operator has cancelled it",
 }

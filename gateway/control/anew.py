@@ -28,6 +28,7 @@ from gateway.lane.replay import start_payload
 from gateway.lane.tables import Tables
 from gateway.lane.views import positions
 from gateway.seams import Disk, SystemDisk
+from risk.latch import KINDS
 from risk.words import utc
 
 NOTE = b"begun anew from "
@@ -63,6 +64,8 @@ class Before:
     archive: str
     positions: tuple[str, ...]
     connections: dict[str, Carried]
+    paused: tuple[tuple[str, str], ...] = ()
+    """Kind and name of each scope that an operator had paused."""
 
     def carried(self, connection: VenueLink | Seat) -> Carried:
         """What goes on of a session of the new configuration; of one that is new, nothing."""
@@ -105,7 +108,8 @@ def archive(state_dir: Path, found: Found, wanted: Anew, earlier: Before | None 
     name = next(name for n in range(1, 10_000) if not (state_dir / (name := f"archive/{stamp}{f'-{n}' if n > 1 else ''}")).exists())
     pending = earlier if earlier is not None and earlier.note not in past.notes else None
     going_on = {identity(each): _carried(lane.view(each.conn), each, past, wanted, pending) for each in numbers.sessions}
-    before = Before(name, tuple(held), going_on)
+    paused = tuple((KINDS[kind], numbers.entities(KINDS[kind])[entity]) for kind, entity in past.paused)
+    before = Before(name, tuple(held), going_on, paused)
     (disk or SystemDisk()).replace(state_dir / BEGUN_ANEW, json.dumps(asdict(before), indent=1).encode() + b"\n")
     (state_dir / name).mkdir(parents=True, mode=0o700)
     os.rename(state_dir / "journal", state_dir / name / "journal")
@@ -122,7 +126,7 @@ def finish(state_dir: Path) -> Before | None:
     try:
         values = json.loads(file.read_bytes())
         connections = {name: Carried(**each) for name, each in values["connections"].items()}
-        before = Before(values["archive"], tuple(values["positions"]), connections)
+        before = Before(values["archive"], tuple(values["positions"]), connections, tuple((kind, name) for kind, name in values["paused"]))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -162,6 +166,9 @@ def beginning(before: Before | None, past: Past, numbers: Plan, lane: Lane) -> B
     if before is None:
         return Beginning(tuple(views.values()), past.values)
     values = {each.conn: {**before.carried(each).values, **past.values.get(each.conn, {})} for each in numbers.sessions}
+    for each in numbers.sessions:
+        # The lane knows no id that was used before its journal began; a strategy is told of them all the same.
+        views[each.conn] = views[each.conn]._replace(last_id=max(views[each.conn].last_id, before.carried(each).last_id))
     if before.note in past.notes:
         return Beginning(tuple(views.values()), values)
     parts: list[Part] = []
@@ -169,12 +176,14 @@ def beginning(before: Before | None, past: Past, numbers: Plan, lane: Lane) -> B
         there, here = before.carried(each), views[each.conn]
         nexts = ((lib.GW_NEXT_RX, there.rx, here.rx_next), (lib.GW_NEXT_TX, there.tx, here.tx_next), (lib.GW_NEXT_TOKEN, there.token, here.token_next))
         parts += [commands.set_next(here.at, which, n) for which, n, now in nexts if n > now]
-        if there.last_id > here.last_id:
+        if there.last_id:
             parts.append(commands.burnt(here.at, there.last_id))
         views[each.conn] = here._replace(
-            rx_next=max(here.rx_next, there.rx), tx_next=max(here.tx_next, there.tx), token_next=max(here.token_next, there.token),
-            last_id=max(here.last_id, there.last_id),
+            rx_next=max(here.rx_next, there.rx), tx_next=max(here.tx_next, there.tx), token_next=max(here.token_next, there.token)
         )  # fmt: skip
+    for kind, name in before.paused:
+        if name in (names := numbers.entities(kind)):
+            parts.append(commands.pause(KINDS.index(kind), names.index(name)))
     batches = [tuple(parts[at : at + BATCH_PARTS]) for at in range(0, len(parts), BATCH_PARTS)] or [()]
     return Beginning(tuple(views.values()), values, (*batches[:-1], (*batches[-1], commands.note(before.note))))
 

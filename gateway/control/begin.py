@@ -33,6 +33,7 @@ from gateway.lane.replay import build_id
 from gateway.lane.tables import Tables
 from gateway.seams import Clock, Rng
 from risk import latch
+from risk.latch import KINDS
 
 KEY_BYTES_MIN = 16
 
@@ -53,6 +54,8 @@ class House:
     first_lsn: int
     """Of the record with which this life began; nothing may leave before it is durable."""
     restarted: bool
+    paused: dict[tuple[str, str], str]
+    """Kind and name of each scope that is paused as this life begins → who paused it, and why."""
     archived: tuple[str, ...] = ()
     """For people: what became of the journal before this one, where this life is the first behind it."""
 
@@ -103,8 +106,11 @@ def begin(config: Config, instruments: Instruments, environ: Mapping[str, str], 
     start = beginning(before, past, numbers, lane)
     core = furnish(config, numbers, rng, verifier(keys), start.values)
     begun = Begun(past.epoch + 1, losses + 1, start.connections, start.batches)
+    paused = {(KINDS[kind], numbers.entities(KINDS[kind])[entity]): why for (kind, entity), why in past.paused.items()}
+    if start.batches and before is not None:
+        paused |= dict.fromkeys(before.paused, before.note.decode(errors="replace"))
     archived = tuple(told(before, numbers)) if before is not None and start.batches else ()
-    return House(config, instruments, numbers, lock, latch_path, lane, journal, core, begun, found.next_lsn, found.next_lsn > 1, archived)
+    return House(config, instruments, numbers, lock, latch_path, lane, journal, core, begun, found.next_lsn, found.next_lsn > 1, paused, archived)
 
 
 def read_key(file: Path, strategy: str) -> bytes:

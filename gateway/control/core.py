@@ -24,9 +24,9 @@ from gateway.control.inputs import (
     Drop,
     Ended,
     Input,
-    LimitsWanted,
     Look,
     NotConnected,
+    OperatorWanted,
     Say,
     Wish,
 )
@@ -152,8 +152,8 @@ class Core:
                 self._retry(self.links[conn], text, now_ns)
             case Accepted():
                 self._on_accepted(event, now_ns)
-            case LimitsWanted():
-                self._on_limits(event, now_ns)
+            case OperatorWanted():
+                self._on_operator(event, now_ns)
             case DrainWanted(now=at_once):
                 self._drain(at_once, now_ns)
             case Counted():
@@ -387,12 +387,12 @@ class Core:
         link.failures += 1
         link.connect_at_ns = now_ns + wait_ns
 
-    def _on_limits(self, event: LimitsWanted, now_ns: int) -> None:
-        parts = commands.swap_limits(event.table)
-        note = commands.note(f"limits by {event.who}: {event.what}".encode()[:NOTE_BYTES])
-        for part in parts[:-1]:
+    def _on_operator(self, event: OperatorWanted, now_ns: int) -> None:
+        note = f"{event.what} by {event.who}: {event.why}"
+        for part in event.parts[:-1]:
             self._push(0, now_ns, [part])
-        self._push(0, now_ns, [note, parts[-1]], event.request)
+        self._push(0, now_ns, [commands.note(note.encode()[:NOTE_BYTES]), event.parts[-1]], event.request)
+        self._say("warning", "operator", what=event.what, who=event.who, why=event.why)
 
     def _on_ack(self, ack: Acked, now_ns: int) -> None:
         parts, request = self._pushed.pop(ack.id)

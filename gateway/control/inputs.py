@@ -51,13 +51,17 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class LimitsWanted:
-    """An operator's new limits, as parts of one batch. `request` comes back in the answer; `who` and `why` are journaled."""
+class OperatorWanted:
+    """What an operator wants of the lane. `request` comes back in the answer; `what`, `who` and `why` are journaled with it, and logged.
+
+    The last of `parts` puts it in force; those before it, which only prepare it, go in batches of their own.
+    """
 
     request: int
-    who: str
     what: str
-    table: bytes
+    who: str
+    why: str
+    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ class Counted:
     in_doubt: dict[int, int] = field(default_factory=dict)
 
 
-Input = Begun | Bell | Acked | Connected | NotConnected | Accepted | LimitsWanted | DrainWanted | Counted
+Input = Begun | Bell | Acked | Connected | NotConnected | Accepted | OperatorWanted | DrainWanted | Counted
 
 # -------------------------------------------------------------------------------------------------------------------- wishes
 

@@ -11,7 +11,7 @@ from gateway.lane import effective
 from gateway.lane.effective import Effective
 from gateway.lane.lane import Lane
 from gateway.lane.plan import Plan, plan
-from gateway.lane.records import notes, session_values
+from gateway.lane.records import notes, pauses, session_values
 from gateway.lane.replay import restart_survived, start_payload
 from gateway.lane.tables import Tables
 
@@ -27,6 +27,8 @@ class Past:
     """Of the last lives: what is waited for at group and sync has not left, so that a lost tail takes nothing that anybody knows of."""
     values: dict[int, dict[str, str]] = field(default_factory=dict)
     notes: list[bytes] = field(default_factory=list)
+    paused: dict[tuple[int, int], str] = field(default_factory=dict)
+    """Kind and number of each paused scope → who paused it, and why."""
     last_ns: int = 0
     """Time of the last record."""
 
@@ -66,7 +68,12 @@ def apply_all(lane: Lane, found: Found, config: Config, numbers: Plan, secrets: 
             record = bytes(raw)
             for conn, values in session_values(record):
                 past.values.setdefault(conn, {}).update(values)
-            past.notes += notes(record)
+            past.notes += (words := notes(record))
+            for kind_of_scope, entity, paused in pauses(record):
+                if paused:
+                    past.paused[kind_of_scope, entity] = b"".join(words).decode(errors="replace")
+                else:
+                    past.paused.pop((kind_of_scope, entity), None)
         lane.apply(raw)
     return past
 

@@ -16,6 +16,7 @@ from gateway.lane.events import Acked, Bell, Event
 from gateway.lane.native import ffi, lib
 from gateway.lane.records import HEAD_BYTES, Inbound, inbound
 from gateway.lane.tables import Tables
+from gateway.model import Reason
 
 MESSAGES_MAX = 16  # of one bell: what one answer can hold; the rest is rung for again
 ORDERS_AT_ONCE = 256
@@ -278,6 +279,12 @@ class Lane:
             events=c.events, open_orders=c.open_orders, in_doubt=c.in_doubt, queued=c.queued, limits_version=c.limits_version, lsn=c.lsn,
             stopped=bool(c.stopped), cancelling=c.cancelling,
         )  # fmt: skip
+
+    def denied_by(self) -> dict[str, int]:
+        """Denials so far, by the reason's name; those that were."""
+        c = ffi.new("gw_counts *")
+        lib.gw_view_counts(self.pointer, c)
+        return {reason.name.lower(): int(c.denied_by[reason]) for reason in Reason if c.denied_by[reason]}
 
     def position(self, scope: int, entity: int, instrument: int) -> int:
         """Signed quantity × 10^qty_exp of a scope in an instrument."""

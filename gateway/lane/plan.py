@@ -77,6 +77,10 @@ class Plan:
     doors: tuple[Doorway, ...]
     conn_count: int
 
+    def entities(self, scope: str) -> tuple[str, ...]:
+        """The names of a kind of scope, by their numbers; of the firm, which has no name, the empty one."""
+        return {"firm": ("",), "venue": self.venues, "account": self.accounts, "strategy": self.strategies, "symbol": self.symbols}[scope]
+
     @property
     def sessions(self) -> tuple["VenueLink | Seat", ...]:
         """Every session whose numbers outlive its sockets."""

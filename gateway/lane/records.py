@@ -71,6 +71,16 @@ def notes(record: bytes) -> list[bytes]:
     return [part.payload for part, _, _ in unpack(record[ffi.sizeof("gw_rec_cmd") :], r.n_subs) if part.kind == lib.GW_CMD_NOTE]
 
 
+def pauses(record: bytes) -> list[tuple[int, int, bool]]:
+    """(kind of scope, its number, paused or resumed) of each scope that a COMMAND record paused or resumed."""
+    r = ffi.cast("const gw_rec_cmd *", ffi.from_buffer(record))
+    return [
+        (part.a, part.b, part.kind == lib.GW_CMD_PAUSE)
+        for part, result, _ in unpack(record[ffi.sizeof("gw_rec_cmd") :], r.n_subs)
+        if part.kind in (lib.GW_CMD_PAUSE, lib.GW_CMD_RESUME) and result == lib.GW_RESULT_OK
+    ]
+
+
 def session_values(record: bytes) -> list[tuple[int, dict[str, str]]]:
     """The session values that a COMMAND record set, by connection (commands.set_values)."""
     r = ffi.cast("const gw_rec_cmd *", ffi.from_buffer(record))

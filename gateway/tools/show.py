@@ -1,7 +1,7 @@
 """Answers of the admin socket as people and programs read them: aligned tables, or JSON."""
 
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -45,9 +45,11 @@ def as_text(result: admin.Result) -> str:
             return _orders(result)
         case admin.LimitsResult():
             rows = [(limit.path, limit.value, limit.unit) for limit in result.limits]
-            return table(("limit", "value", "unit"), rows) + f"\nversion {result.version}"
+            return table(("limit", "value", "unit"), rows) + f"\nversion {result.version}\ndenied: {_numbers(result.denied) or 'nothing'}"
         case admin.LimitsSetResult():
             return f"set: version {result.version} holds from record {result.lsn} of the journal"
+        case admin.DoneResult():
+            return f"{result.text} (record {result.lsn} of the journal)"
         case admin.PositionsResult():
             return table(("account", "symbol", "position", "buys open", "sells open"),
                          [(p.account, p.symbol, p.qty, p.buys_open, p.sells_open) for p in result.positions])  # fmt: skip
@@ -68,6 +70,10 @@ def _number(cell: str) -> bool:
     return cell.lstrip("-+").replace(".", "", 1).replace(",", "").isdigit() or cell in ("", "-")
 
 
+def _numbers(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
+
+
 def _status(status: admin.StatusResult) -> str:
     ready = "ready" if status.ready else "not ready"
     up_s = (status.now_ns - status.started_ns) // SECOND
@@ -75,10 +81,11 @@ def _status(status: admin.StatusResult) -> str:
         f"{status.name}: pid {status.pid}, {status.stage}, {ready}, up {up_s // 3600}:{up_s // 60 % 60:02}:{up_s % 60:02}, epoch {status.epoch}",
         f"gate: {status.gate}",
         "doors: " + ", ".join(f"{name} {address}" for name, address in status.doors.items()),
-        "counts: " + ", ".join(f"{name} {count}" for name, count in status.counts.items()),
+        f"counts: {_numbers(status.counts)}",
     ]
     if status.denied:
-        lines.append("denied: " + ", ".join(f"{reason} {count}" for reason, count in status.denied.items()))
+        lines.append(f"denied: {_numbers(status.denied)}")
+    lines += [f"paused: {paused}" for paused in status.paused]
     if status.journal:
         lines.append("journal: " + ", ".join(f"{name} {value}" for name, value in status.journal.items() if value != ""))
     lines.append(f"state: {status.state_dir}")

@@ -41,7 +41,7 @@ def test_enums_carry_the_fix_characters() -> None:
     assert (model.Side.BUY, model.Side.SELL_SHORT, model.OrdType.LIMIT) == ("1", "5", "2")
     assert (model.ExecType.DENIED, model.ExecType.IN_DOUBT, model.ExecType.TRADE) == ("X", "U", "F")
     assert model.Reason.BAD_TICK.text == "the price is not a multiple of the instrument's tick"
-    assert len(model.Reason) == 31
+    assert len(model.Reason) == 33
 
 
 def test_absent_is_not_zero() -> None:

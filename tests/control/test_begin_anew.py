@@ -211,7 +211,7 @@ def test_nothing_archived_is_nothing_to_finish(tmp_path: Path) -> None:
 
 
 def test_what_goes_on_and_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    for content in (b"{", b"[]", b'{"archive": "x", "positions": [], "connections": {"venue": {"rx": 5, "color": 1}}}'):
+    for content in (b"{", b"[]", b'{"archive": "x", "positions": [], "connections": {"venue": {"rx": 5, "color": 1}}, "paused": []}'):
         (tmp_path / "begun-anew.json").write_bytes(content)
         with pytest.raises(ConfigError, match=r"begun-anew.json: .*; it holds the numbers that go on from an archived journal: restore it"):
             finish(tmp_path)
@@ -226,5 +226,5 @@ def test_what_is_written_down_comes_back(tmp_path: Path) -> None:
     (tmp_path / "archive/x/journal").mkdir(parents=True)
     (tmp_path / "archive/x/watermarks").touch()
     connections = {"venue": {"rx": 5, "tx": 6, "token": 7, "last_id": 0, "values": {"session": "S1"}}}
-    (tmp_path / "begun-anew.json").write_text(json.dumps({"archive": "archive/x", "positions": ["ACC IBM 100"], "connections": connections}))
-    assert finish(tmp_path) == Before("archive/x", ("ACC IBM 100",), {"venue": Carried(5, 6, 7, 0, {"session": "S1"})})
+    (tmp_path / "begun-anew.json").write_text(json.dumps({"archive": "archive/x", "positions": ["ACC IBM 100"], "connections": connections, "paused": [["firm", ""]]}))
+    assert finish(tmp_path) == Before("archive/x", ("ACC IBM 100",), {"venue": Carried(5, 6, 7, 0, {"session": "S1"})}, (("firm", ""),))

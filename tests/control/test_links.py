@@ -7,8 +7,9 @@ import pytest
 
 from gateway.control.core import Stage
 from gateway.control.furnish import furnish
-from gateway.control.inputs import DrainWanted, LimitsWanted
+from gateway.control.inputs import DrainWanted, OperatorWanted
 from gateway.control.logins import verifier
+from gateway.lane import commands
 from gateway.lane.commands import Batch
 from gateway.lane.native import lib
 from gateway.lane.tables import limits_table
@@ -106,12 +107,12 @@ def test_limits_of_an_operator_hold_from_the_record_that_is_told(tmp_path: Path)
     strategy.log_on()
     table = limits_table(world.plan, world.config, {"firm": {**world.config.limits.firm, "order_qty": 50}}, 2)
     assert len(table) > 2048, "more than one piece"
-    world.give(LimitsWanted(7, "root", "firm.order_qty 50: a test", table))
+    world.give(OperatorWanted(7, "limit firm.order_qty 50", "root", "a test", commands.swap_limits(table)))
     world.run(0)
     (answer,) = world.answers
     assert answer.request == 7 and answer.lsn > 0
     record = world.lane.record(answer.lsn)
-    assert record is not None and b"limits by root: firm.order_qty 50: a test" in record
+    assert record is not None and b"limit firm.order_qty 50 by root: a test" in record
     assert world.lane.counts().limits_version == 2
     strategy.say(f"35=D|11=A1|{REST}")
     (denied,) = strategy.take()
@@ -120,7 +121,7 @@ def test_limits_of_an_operator_hold_from_the_record_that_is_told(tmp_path: Path)
 
 def test_a_table_of_limits_that_is_none_changes_nothing(tmp_path: Path) -> None:
     world = World(tmp_path, {"nyfix": fix_venue()})
-    world.give(LimitsWanted(1, "root", "nonsense", bytes(4096)))
+    world.give(OperatorWanted(1, "nonsense", "root", "a test", commands.swap_limits(bytes(4096))))
     world.run(0)
     (answer,) = world.answers
     assert answer.lsn == 0 and answer.text and world.lane.counts().limits_version == 1

@@ -40,11 +40,17 @@ async def test_orders_over_sockets_a_limit_set_by_an_operator_and_a_restart(tmp_
                 denied = await client.hear()
                 assert (denied[11], denied[39]) == ("A2", "8") and "order_qty 6 > 5" in denied[58], denied
                 await client.stream.aclose()
+                paused = await asked(tmp_path, admin.ScopeWanted("pause", "symbol=AAPL", "news"))
+                assert isinstance(paused, admin.DoneResult) and paused.lsn > done.lsn
 
                 process.send_signal(signal.SIGTERM)
                 with trio.fail_after(BOUND_S):
                     assert await process.wait() == 0
             async with gateway(file) as process:
+                status = await asked(tmp_path, admin.Status())
+                assert isinstance(status, admin.StatusResult) and status.denied == {"limit": 1}
+                (line,) = status.paused
+                assert line.startswith("symbol AAPL (pause symbol AAPL by ") and line.endswith(": news)"), "a pause outlives its gateway"
                 positions = await asked(tmp_path, admin.PositionsWanted())
                 assert positions == admin.PositionsResult((admin.PositionView("ACC", "IBM", "100"),))
                 limits = await asked(tmp_path, admin.LimitsWanted())
