@@ -35,7 +35,7 @@ from gateway.control.inputs import DrainWanted
 from gateway.control.log import Log
 from gateway.control.operator import Operator
 from gateway.errors import ConfigError
-from gateway.journal.errors import JournalError, StateInUse
+from gateway.journal.errors import JournalError, StateInUse, disk_text
 from gateway.lane.driver import BUSY
 from gateway.seams import Clock, Net, SystemClock, SystemNet, SystemRng
 
@@ -52,8 +52,11 @@ def main(file: Path, overrides: Sequence[str] = (), ready: Ready = "doors", anew
     clock = SystemClock()
     try:
         house = begin(config, instruments, os.environ, clock, SystemRng(), anew)
-    except (StateInUse, JournalError, OSError) as error:
+    except (StateInUse, JournalError) as error:
         print(f"gateway: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"gateway: state_dir {config.state_dir}: {error.filename or error}: {disk_text(error.errno or 0)}", file=sys.stderr)
         return 1
     for line in house.archived:
         print(f"gateway: {line}", file=sys.stderr)
@@ -80,8 +83,17 @@ def _close(house: House) -> bool:
     return True
 
 
+def _tell_beginning(house: House, log: Log) -> None:
+    """What the last life left that a person should know of."""
+    if house.cut:
+        log.write("warning", "journal.cut", text=f"{house.cut}; it was cut off there, and the journal goes on")
+    if not house.ring_survived:
+        log.write("warning", "journal.tail_lost", text="the ring of the last life is gone: what was not durable is lost; orders that may be at a venue are in doubt until it has told")
+
+
 async def serve(house: House, net: Net, clock: Clock, log: Log, ready: Ready) -> None:
     """The nursery tree of this file's first lines, until the lane has ended. Raises: ConfigError for a door that cannot be opened."""
+    _tell_beginning(house, log)
     await _durable(house)
     listeners = [(door, await doors.listen(door, net)) for door in house.plan.doors]
     async with trio.open_nursery() as outer:

@@ -56,6 +56,10 @@ class House:
     restarted: bool
     paused: dict[tuple[str, str], str]
     """Kind and name of each scope that is paused as this life begins → who paused it, and why."""
+    cut: str
+    """What was cut off the journal's end, and why; empty if nothing was."""
+    ring_survived: bool
+    """Nothing that the last life appended is missing."""
     archived: tuple[str, ...] = ()
     """For people: what became of the journal before this one, where this life is the first behind it."""
 
@@ -110,7 +114,10 @@ def begin(config: Config, instruments: Instruments, environ: Mapping[str, str], 
     if start.batches and before is not None:
         paused |= dict.fromkeys(before.paused, before.note.decode(errors="replace"))
     archived = tuple(told(before, numbers)) if before is not None and start.batches else ()
-    return House(config, instruments, numbers, lock, latch_path, lane, journal, core, begun, found.next_lsn, found.next_lsn > 1, paused, archived)
+    first = found.next_lsn
+    return House(
+        config, instruments, numbers, lock, latch_path, lane, journal, core, begun, first, first > 1, paused, found.cut, found.ring_survived, archived
+    )
 
 
 def read_key(file: Path, strategy: str) -> bytes:

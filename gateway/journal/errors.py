@@ -1,6 +1,24 @@
 """What can be wrong with a journal; each error says what, where, and what would be right."""
 
 
+import errno
+import os
+
+ROOM = "make room on that disk"
+ACCESS = "give it to the user that the gateway runs as, writable"
+FOLDER = "state_dir must be a folder"
+MEND = {
+    errno.ENOSPC: ROOM, errno.EDQUOT: ROOM, errno.EFBIG: "raise the limit on the size of files (ulimit -f), or make segment_mib smaller",
+    errno.EACCES: ACCESS, errno.EPERM: ACCESS, errno.EROFS: "mount that disk writable, or choose another state_dir",
+    errno.ENOTDIR: FOLDER, errno.EEXIST: FOLDER, errno.EIO: "the disk is broken, mend it",
+}  # fmt: skip
+
+
+def disk_text(code: int) -> str:
+    """What the disk said, and what would be right."""
+    return "; ".join(filter(None, (os.strerror(code), MEND.get(code))))
+
+
 class JournalError(Exception):
     """The journal cannot be used as it is."""
 

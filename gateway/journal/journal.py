@@ -4,7 +4,6 @@ The lane gets addresses: its extension is compiled from the same headers, so `ff
 same struct. Begin, in this order: `lock_state`, `found = restart(...)`, apply `found.records()`, `Journal.begin(found, ...)`.
 """
 
-import errno
 import hashlib
 import mmap
 import os
@@ -12,7 +11,7 @@ import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.journal.errors import JournalError, JournalFailed
+from gateway.journal.errors import JournalError, JournalFailed, disk_text
 from gateway.journal.record import FAULTS, Kind, ffi, lib
 from gateway.journal.restart import Found, RingMemory, no_watermarks
 from gateway.journal.store import BEGUN_ANEW, WATERMARKS, DirStore, segment_name, spare_name
@@ -193,7 +192,7 @@ class Journal:
         if (rc := lib.gw_journal_start(journal)) < 0:
             os.close(bell)
             os.close(told)
-            raise JournalFailed(f"{store.folder}: the journal does not start", -rc, os.strerror(-rc))
+            raise JournalFailed(f"{store.folder}: the journal does not start", -rc, disk_text(-rc))
         return cls(ring, ring_path(state_dir), writer, journal, told, bell)
 
     @property
@@ -208,7 +207,7 @@ class Journal:
         if not failed:
             return None
         code = failed & 0xFFFFFFFF
-        text = os.strerror(code) + ("; make room on that disk" if code == errno.ENOSPC else "") if code else "see the log"
+        text = disk_text(code) if code else "see the log"
         return JournalFailed(WHAT_FAILED[failed >> 32], code, f"{text}; nothing was tried again, the journal takes no more")
 
     def ring_bell(self) -> None:

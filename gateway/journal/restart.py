@@ -324,7 +324,7 @@ def _watermarks(store: Store, journal_id: bytes, any_segment: bool) -> tuple[dic
     if rc == 0:
         raise JournalDamaged("file watermarks: it is missing or empty; numbers may have been used that nobody knows of; restore it")
     if rc < 0:
-        raise JournalDamaged(f"file watermarks: neither of its two slots is sound ({FAULTS[rc]}); numbers may have been used that nobody knows of")
+        raise JournalDamaged(f"file watermarks: neither of its two slots is sound ({FAULTS[rc]}); numbers may have been used that nobody knows of; restore it")
     if bytes(ffi.buffer(head.journal_id)) != journal_id:
         raise JournalDamaged("file watermarks: it belongs to another journal than the segments; restore the folder as a whole")
     return {(e.conn, e.kind, e.unit): e.value for e in entries[0 : head.count]}, head, slot[0]
