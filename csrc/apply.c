@@ -63,16 +63,23 @@ static void apply_io(gw_lane *l, const gw_rec_io *r) {
   }
   gw_conn_closed(l, conn);
 }
+/* No OUT record proves nothing when the tail is lost: what waited may have left (T8). What was to be denied already cannot have. */
+static void maybe_sent(gw_lane *l) {
+  for (uint32_t i = 0; i < l->sizes.orders; i++) {
+    gw_slot *s = &l->slots[i];
+    if (s->state == ST_FREE || gw_is_final(s->state)) continue;
+    if (s->state == ST_QUEUED ? s->due : s->rpl_state != RPL_QUEUED || (s->due && s->due != DUE_DOUBT)) continue;
+    gw_unqueue(l, i);
+    if (s->state == ST_QUEUED) s->state = ST_SENT; else s->rpl_state = RPL_SENT;
+    gw_order_doubt(l, i);
+  }
+}
 static void crash_verdicts(gw_lane *l, int survived) {
   for (uint32_t i = 0; i < l->sizes.orders; i++) {
     gw_slot *s = &l->slots[i];
     if (s->state == ST_FREE || gw_is_final(s->state)) continue;
-    if (s->state == ST_QUEUED) {
-      if (survived) { if (!s->due) gw_order_due(l, i, GW_REASON_RESTART); }
-      else { gw_unqueue(l, i); s->state = ST_SENT; gw_order_doubt(l, i); }   /* no OUT record proves nothing when the tail is lost (T8) */
-      continue;
-    }
-    if (s->rpl_state == RPL_QUEUED) { if (survived) gw_order_due(l, i, GW_REASON_RESTART); else { s->rpl_state = RPL_SENT; gw_unqueue(l, i); gw_order_doubt(l, i); } }
+    if (s->state == ST_QUEUED) { gw_order_due(l, i, GW_REASON_RESTART); continue; }
+    if (s->rpl_state == RPL_QUEUED) gw_order_due(l, i, GW_REASON_RESTART);
     else if (s->state == ST_SENT || s->rpl_state == RPL_SENT || !survived) gw_order_doubt(l, i);
     if (s->cancel_wanted && s->cancel_sent) { s->cancel_sent = 0; gw_order_want_cancel(l, i, GW_REASON_NONE); }
   }
@@ -81,6 +88,7 @@ static void apply_restart(gw_lane *l, const gw_rec_restart *r) {
   l->core->epoch = r->new_epoch;
   l->core->stopping = l->core->stopped = l->core->journal_failed = 0;
   l->core->facts &= ~(uint32_t)(GW_FACT_STOPPED | GW_FACT_JOURNAL);   /* of the life before, told or not */
+  if (!r->survived) maybe_sent(l);   /* before their connections are closed, which denies what waits */
   for (uint32_t i = 1; i < l->n_conns; i++) {
     gw_conn *c = &l->conns[i];
     if (!r->survived) {   /* the lost tail may have used any number below the mark */

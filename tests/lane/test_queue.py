@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.lane.driver import InlineDriver
 from gateway.lane.native import lib
 from gateway.sessions.actions import SECOND
 from tests.control.world import FixClient, World
@@ -110,3 +111,18 @@ def test_what_waits_dies_with_its_connection(blocked: tuple[World, FixClient]) -
     world.run(SECOND)
     assert only(strategy.take(), 35, 11, 150, 39, 58) == [("8", "A1", "8", "8", "the venue's session is not connected")]
     assert sent(world)["new"] == 1
+
+
+@pytest.mark.parametrize("survived", [True, False])
+def test_what_waits_when_the_tail_is_lost_may_have_left(blocked: tuple[World, FixClient], survived: bool) -> None:
+    """Without the journal's last records nothing proves that it was never sent: it is in doubt, and the strategy's disconnect cancels it (T8)."""
+    world, strategy = blocked
+    strategy.say(f"35=D|11=A1|1=ACC|55=IBM|{BUY}38=100|44=191.00|")
+    after = InlineDriver(world.tables, None, world.now_ns)
+    for record in world.lane.records():
+        after.apply(record)
+    after.ring.head_lsn = len(world.lane.records())  # its ring goes on behind them
+    after.restarted(survived)
+    after.run(world.now_ns)
+    (order,) = (order for order in after.orders(with_final=True) if order.cl_ord_id == "A1")
+    assert (order.ord_status == "8", order.in_doubt, order.cancel_wanted) == ((True, False, False) if survived else (False, True, True)), order
