@@ -14,7 +14,7 @@
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -22,7 +22,7 @@ from typing import Literal
 import trio
 
 from gateway.admin import socket_path
-from gateway.config import load
+from gateway.config import load, located
 from gateway.control import doors, links
 from gateway.control.admin_server import AdminServer
 from gateway.control.anew import Anew
@@ -35,7 +35,8 @@ from gateway.control.inputs import DrainWanted
 from gateway.control.log import Log
 from gateway.control.operator import Operator
 from gateway.errors import ConfigError
-from gateway.journal.errors import JournalError, StateInUse, disk_text
+from gateway.journal.errors import JournalDamaged, JournalError, StateInUse, disk_text
+from gateway.journal.journal import ring_path
 from gateway.lane.driver import BUSY
 from gateway.seams import Clock, Net, SystemClock, SystemNet, SystemRng
 
@@ -53,7 +54,8 @@ def main(file: Path, overrides: Sequence[str] = (), ready: Ready = "doors", anew
     try:
         house = begin(config, instruments, os.environ, clock, SystemRng(), anew)
     except (StateInUse, JournalError) as error:
-        print(f"gateway: {error}", file=sys.stderr)
+        ring = f" (its ring is {path})" if isinstance(error, JournalDamaged) and (path := ring_path(config.state_dir)).exists() else ""
+        print(f"gateway: {error}{ring}", file=sys.stderr)
         return 1
     except OSError as error:
         print(f"gateway: state_dir {config.state_dir}: {error.filename or error}: {disk_text(error.errno or 0)}", file=sys.stderr)
@@ -65,12 +67,17 @@ def main(file: Path, overrides: Sequence[str] = (), ready: Ready = "doors", anew
         trio.run(serve, house, SystemNet(), clock, log, ready)
         return_code = 0
     except* ConfigError as errors:
-        for problem in errors.exceptions:
-            print(problem, file=sys.stderr)
+        for problem in _problems(errors):
+            print(located(file, problem), file=sys.stderr)
         return_code = 1
     finally:
         closed = _close(house)
     return return_code if closed else 1
+
+
+def _problems(group: BaseExceptionGroup[ConfigError]) -> Iterator[str]:
+    for each in group.exceptions:
+        yield from _problems(each) if isinstance(each, BaseExceptionGroup) else each.problems
 
 
 def _close(house: House) -> bool:

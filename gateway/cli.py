@@ -172,8 +172,10 @@ def _run(options: argparse.Namespace) -> int:
         anew = _from("gateway.control.anew", "Anew")(options.positions_forgotten, options.numbers_from_one) if options.begin_anew else None
         return cast(int, _from("gateway.app", "main")(file, options.overrides, ready=options.ready, anew=anew))
     except ConfigError as error:
+        from gateway.config import located
+
         for problem in error.problems:
-            print(problem, file=sys.stderr)
+            print(located(file, problem), file=sys.stderr)
         return FAILED
 
 

@@ -29,6 +29,7 @@ from gateway import instruments, toml_lines
 from gateway.errors import ConfigError, meant
 from gateway.limits import CONNECTIONS_MAX, NAME_BYTES_MAX, OPEN_ORDERS_MAX
 from risk.controls import controls as risk_controls
+from risk.limits import check_limit
 
 LOOKED_FOR = ("./portcullis.toml", "./examples/local.toml")
 
@@ -44,6 +45,8 @@ def _resolve(value: Any, info: ValidationInfo) -> Any:
     """Relative paths are relative to the file that holds them, wherever the command was typed."""
     if not isinstance(value, str | Path):
         raise ValueError(f"is {value!r}, not a path")
+    if not str(value) or "\0" in str(value):
+        raise ValueError(f"is {str(value)!r}, not a path")
     folder = (info.context or {}).get("folder")
     return Path(os.path.normpath(folder / value)) if folder else value
 
@@ -61,6 +64,19 @@ def _name(value: str) -> str:
     return value
 
 
+def _power_of_two(value: int) -> int:
+    if value & (value - 1):
+        below = 1 << (value.bit_length() - 1)
+        raise ValueError(f"is {value}; {below} or {2 * below} is right")
+    return value
+
+
+def _spin(value: float) -> float:
+    if SPIN_US_MAX < value < float("inf"):
+        raise ValueError(f"is {value:g}")
+    return value
+
+
 def _limit(value: Any) -> int | str:
     whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
     if not whole and not (isinstance(value, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", value)):
@@ -71,11 +87,19 @@ def _limit(value: Any) -> int | str:
 FilePath = Annotated[Path, BeforeValidator(_resolve), Field(strict=False)]
 Name = Annotated[str, AfterValidator(_name)]
 Names = Annotated[tuple[Name, ...], Field(strict=False)]
+SpinUs = Annotated[float, AfterValidator(_spin)]
+PowerOfTwo = Annotated[int, AfterValidator(_power_of_two)]
+Host = Annotated[str, Field(pattern=r"^[!-~]{1,253}$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Secret = Annotated[str, AfterValidator(_secret)]
 CompID = Annotated[str, Field(pattern=r"^[!-~]{1,32}$")]
 
+VenuePort = Annotated[int, Field(ge=1, le=65535)]
 PORT = "a TCP port from 0 to 65535; 0 lets the system choose"
+VENUE_PORT = "the venue's TCP port, from 1 to 65535"
+HOST = "the address to listen on, a host's name or number of this machine"
+CORES_MAX = 4095  # more than any machine has; which of them it may use is seen when it starts
+SPIN_US_MAX = 1_000_000  # a second; what spins longer does not block at all, and says so
 SECRET = "a reference, env:NAME or file:PATH; never the secret itself"
 COMP_ID = "a comp id of 1 to 32 printable characters"
 
@@ -90,13 +114,15 @@ class Table(BaseModel):
 
 
 class Lane(Table):
-    spin_us: float = Field(default=50, ge=0, description="microseconds the lane spins after work before it blocks; inf = busy, on a core of its own")
-    core: int = Field(default=-1, ge=-1, description="the processor core the lane's thread is bound to; -1 = any")
+    spin_us: SpinUs = Field(
+        default=50, ge=0, description="microseconds up to 1000000 that the lane spins after work before it blocks; inf = busy, on a core of its own"
+    )
+    core: int = Field(default=-1, ge=-1, le=CORES_MAX, description="the processor core the lane's thread is bound to; -1 = any")
 
 
 class Journal(Table):
     level: Literal["async", "group", "sync"] = Field(default="async", description='how durable before an order leaves: "async", "group" or "sync"')
-    ring_mib: int = Field(default=64, ge=1, le=65536, description="MiB of shared memory between the lane and the journal's writer")
+    ring_mib: PowerOfTwo = Field(default=64, ge=1, le=65536, description="MiB of shared memory between the lane and the journal's writer; a power of two from 1 to 65536")
     segment_mib: int = Field(default=64, ge=1, le=65536, description="MiB of one journal file")
     failed_stop_s: int = Field(default=30, ge=0, le=3600, description="seconds for cancels after the journal has failed; then the gateway ends as at SIGTERM")
 
@@ -110,13 +136,13 @@ class Tables(Table):
 
 class ApiDoor(Table):
     protocol: Literal["order_api"]
-    host: str = Field(default="127.0.0.1", description="the address to listen on")
+    host: Host = Field(default="127.0.0.1", description=HOST)
     port: Port = Field(description=PORT)
 
 
 class FixDoor(Table):
     protocol: Literal["fix44"]
-    host: str = Field(default="127.0.0.1", description="the address to listen on")
+    host: Host = Field(default="127.0.0.1", description=HOST)
     port: Port = Field(description=PORT)
     sender: CompID = Field(description=COMP_ID + ": ours, which strategies send as 56")
     reset_seq_num_on_logon: bool = Field(default=False, description="true lets a strategy's logon with 141=Y begin both numbers at 1")
@@ -126,8 +152,8 @@ class Session(Table):
     """What every session with a venue has."""
 
     venue: Name = Field(description="a venue's name")
-    host: str = Field(default="127.0.0.1", description="the venue's address")
-    port: Port = Field(description=PORT)
+    host: Host = Field(default="127.0.0.1", description="the venue's address, a host's name or number")
+    port: VenuePort = Field(description=VENUE_PORT)
     heart_bt_int_s: int = Field(default=30, ge=1, le=3600, description="seconds of silence before a heartbeat is sent, and about twice before the link is lost")
     retry_s: float = Field(default=0.5, gt=0, le=3600, description="seconds from a lost or refused connection to the next try")
 
@@ -135,7 +161,7 @@ class Session(Table):
 class FixSession(Session):
     sender: CompID = Field(description=COMP_ID + ": ours, sent as 49")
     target: CompID = Field(description=COMP_ID + ": the venue's, sent as 56")
-    username: str = Field(default="", description="553 of the logon; empty = none")
+    username: str = Field(default="", pattern=r"^[ -~]{0,64}$", description="553 of the logon, up to 64 printable characters; empty = none")
     password: Secret | None = Field(default=None, description=SECRET + "; left out = none")
     reset_seq_num_on_logon: bool = Field(default=False, description="true sends 141=Y: both numbers begin at 1 with every logon")
 
@@ -256,10 +282,16 @@ def load(file: Path, overrides: Iterable[str] = ()) -> tuple[Config, instruments
     try:
         config = Config.model_validate(values, context={"folder": file.parent})
     except ValidationError as error:
-        problems += [at(*_explain(details)) for details in error.errors(include_url=False)]
+        found = error.errors(include_url=False)
+        # A list with a wrong element is not also too short.
+        inside = {details["loc"][:-1] for details in found}
+        problems += [at(*_explain(details)) for details in found if details["type"] != "too_short" or details["loc"] not in inside]
         stop_if_any()
         raise
     problems += [at(*problem) for problem in _cross_checks(config)]
+    stop_if_any()
+    if not config.instruments.file.is_file():
+        problems.append(at(("instruments", "file"), f"{config.instruments.file}: no such file; {InstrumentFile.model_fields['file'].description}"))
     stop_if_any()
     table = instruments.load(config.instruments.file)
     for symbol in config.limits.symbol:
@@ -285,6 +317,17 @@ def read_secret(reference: str, environ: Mapping[str, str]) -> str:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise ConfigError([f"{reference}: {why}; the file must hold the secret and be readable"]) from None
+
+
+def located(file: Path, problem: str) -> str:
+    """A problem that was found later, `key: what is wrong`, with the file and the line of its key in front; as it is where it names none."""
+    key, colon, _ = problem.partition(": ")
+    try:
+        _, lines = toml_lines.read(file)
+        path = tuple(toml_lines.split_key(key)) if colon else ()
+    except (ConfigError, tomllib.TOMLDecodeError):
+        return problem
+    return f"{file}:{toml_lines.line_of(lines, path)}: {problem}" if path[:1] in lines and path else problem
 
 
 def secret_name(session: str) -> str:
@@ -355,6 +398,11 @@ def _cross_checks(config: Config) -> Iterator[tuple[toml_lines.KeyPath, str]]:
                 yield (*path, key), f"cannot be set for {scope[0]}; it can for {', '.join(control.scopes)}"
             elif isinstance(limit, str) and not control.decimal:
                 yield (*path, key), f"is {limit!r}; {control.unit} are counted in whole numbers"
+            else:
+                try:
+                    check_limit(control, limit)
+                except ValueError as error:
+                    yield (*path, key), str(error)
     for name, strategy in config.strategies.items():
         if strategy.key_file is None and strategy.comp_id is None:
             yield ("strategies", name), "no way to log on; give it key_file (order API) or comp_id (FIX)"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from risk.controls import controls
+from risk.controls import Control, controls
 
 MAGIC = 0x31534D4C57475031  # must be what csrc/risk.c looks for
 HEAD = struct.Struct("<QQQIIII24x")  # magic, version, bytes, venues, accounts, strategies, instruments; zero padded
@@ -109,6 +109,14 @@ def parse_limit(value: Any, decimal: bool) -> Limit:
     return Limit(mantissa, exp)
 
 
+def check_limit(control: Control, value: Any) -> Limit:
+    """A limit of this control. Raises: ValueError saying what would be right."""
+    limit = parse_limit(value, control.decimal)
+    if control.key == "rate_per_s" and limit.value > RATE_MAX:
+        raise ValueError(f"{value!r} is too large; at most {RATE_MAX} messages a second")
+    return limit
+
+
 def load(limits: Mapping[str, Any], names: Names, permissions: Mapping[str, tuple[Iterable[str], Iterable[str] | None]], version: int) -> Limits:
     """Compile the configuration's `limits` table: {"firm": {key: value}, "account": {NAME: {key: value}}, …}.
 
@@ -133,11 +141,9 @@ def load(limits: Mapping[str, Any], names: Names, permissions: Mapping[str, tupl
                     allowed = ", ".join(c.key for c in table.limited if scope in c.scopes)
                     raise LimitError(f"{place}.{key}", f"no such limit; those of a {scope} are {allowed}")
                 try:
-                    found[key, scope, entity] = parse_limit(value, control.decimal)
+                    found[key, scope, entity] = check_limit(control, value)
                 except ValueError as error:
                     raise LimitError(f"{place}.{key}", str(error)) from None
-                if key == "rate_per_s" and found[key, scope, entity].value > RATE_MAX:
-                    raise LimitError(f"{place}.{key}", f"{value!r} is too large; at most {RATE_MAX} messages a second")
     account_ok, instrument_ok = set(), set()
     for strategy, (accounts, symbols) in permissions.items():
         number = _number(f"strategies.{strategy}", strategy, "strategy", names)

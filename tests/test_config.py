@@ -228,7 +228,7 @@ def test_set_overrides_and_adds(deployment: Path) -> None:
         ("=3", "--set: : not KEY=VALUE"),
         ("a b=3", "--set: a b: not KEY=VALUE"),
         ("name.x=3", "--set: name.x: name is a value, not a table"),
-        ("sessions.nyfix.port=x", "--set: sessions.nyfix.port: should be a valid integer, is 'x'; a TCP port"),
+        ("sessions.nyfix.port=x", "--set: sessions.nyfix.port: should be a valid integer, is 'x'; the venue's TCP port"),
         ("sessions.nyfix.prt=1", "--set: sessions.nyfix.prt: unknown key; did you mean port?"),
         ("lane=1", "--set: lane: is 1; it must be a table, [lane]"),
         ("doors=1", "--set: doors: is 1; it must be a table, [doors]"),

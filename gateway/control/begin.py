@@ -78,6 +78,8 @@ def begin(config: Config, instruments: Instruments, environ: Mapping[str, str], 
     Raises: ConfigError; StateInUse naming the holder; JournalDamaged, JournalError, JournalFailed; LaneFault; OSError.
     """
     numbers = plan(config, instruments)
+    if config.lane.core >= 0 and config.lane.core not in (cores := os.sched_getaffinity(0)):
+        raise ConfigError([f"lane.core: {config.lane.core} is no core that this process may use; one of {', '.join(map(str, sorted(cores)))}, or -1"])
     secrets = read_secrets(config, environ)
     keys = {name: read_key(strategy.key_file, name) for name, strategy in config.strategies.items() if strategy.key_file is not None}
     tables = Tables(config, numbers, instruments, secrets)
@@ -125,7 +127,7 @@ def read_key(file: Path, strategy: str) -> bytes:
     try:
         name, colon, text = file.read_text().strip().partition(":")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"strategies.{strategy}: key_file: {file}: {getattr(error, 'strerror', None) or 'not text'}; `make build` makes the demo's"]) from None
+        raise ConfigError([f"strategies.{strategy}.key_file: {file}: {getattr(error, 'strerror', None) or 'not text'}; `make build` makes the demo's"]) from None
     try:
         key = base64.b64decode(text, validate=True)
     except binascii.Error:
@@ -138,8 +140,7 @@ def read_key(file: Path, strategy: str) -> bytes:
 
 
 def _journal_config(config: Config) -> JournalConfig:
-    ring = 1 << (config.journal.ring_mib * MIB - 1).bit_length()
-    return JournalConfig(level=config.journal.level, ring_bytes=ring, segment_bytes=config.journal.segment_mib * MIB)
+    return JournalConfig(level=config.journal.level, ring_bytes=config.journal.ring_mib * MIB, segment_bytes=config.journal.segment_mib * MIB)
 
 
 def _old(state_dir: Path) -> Any:

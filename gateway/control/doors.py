@@ -1,6 +1,7 @@
 """Accepts strategies: a task for each door, which hands the descriptors over and never reads one."""
 
 import errno
+import os
 
 import trio
 
@@ -20,7 +21,10 @@ async def listen(door: Doorway, net: Net) -> Listener:
     try:
         return await net.listen(host, port)
     except OSError as error:
-        raise ConfigError([f"doors.{door.name}.port: {host}:{port}: {error.strerror or error}; choose a free port"]) from None
+        words = f"{host}:{port}: {os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error}"
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise ConfigError([f"doors.{door.name}.port: {words}; choose another port"]) from None
+        raise ConfigError([f"doors.{door.name}.host: {words}; an address of this machine is right"]) from None
 
 
 async def serve(door: Doorway, listener: Listener, carrier: Carrier, log: Log) -> None:

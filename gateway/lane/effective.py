@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from gateway.codecs.rows import LAYOUTS
 from gateway.config import Config
 from gateway.errors import ConfigError
@@ -61,8 +63,15 @@ def from_bytes(payload: bytes) -> Effective:
         raise ConfigError([f"the journal's first record holds no configuration: {error}"]) from None
     if found.get("format") != FORMAT:
         raise ConfigError([f"the journal's first record is of format {found.get('format')!r}; this build reads {FORMAT}"])
+    try:
+        config = Config.model_validate(found["config"], context={})
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise ConfigError(
+            [f"the journal was begun with a configuration that this build does not take: {wrong}; drain it with the build that wrote it, then begin anew"]
+        ) from None
     return Effective(
-        config=Config.model_validate(found["config"], context={}),
+        config=config,
         instruments=Instruments(tuple(_instrument(row) for row in found["instruments"])),
         secrets=found["secrets"],
         build=found["build"],

@@ -6,12 +6,14 @@ from pathlib import Path
 from gateway.config import Config, FixSession, read_secrets
 from gateway.errors import ConfigError
 from gateway.instruments import Instruments
+from gateway.lane.plan import plan
 from gateway.tools.show import table
 from risk.controls import controls
 
 
 def describe(file: Path, config: Config, instruments: Instruments, environ: Mapping[str, str]) -> str:
-    """Lines for a terminal; the first says that all is well."""
+    """Lines for a terminal; the first says that all is well. Raises: ConfigError where it asks for more than it makes room for."""
+    plan(config, instruments)
     lines = [f"{file}: no mistakes", "", f"{config.name}: state in {config.state_dir}, journal level {config.journal.level}"]
     doors = [(name, door.protocol, f"{door.host}:{door.port or 'any free port'}") for name, door in config.doors.items()]
     sessions = [

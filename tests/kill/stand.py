@@ -258,14 +258,24 @@ def until(holds: Callable[[], object], what: str, timeout_s: float = BOUND_S) ->
         time.sleep(0.005)
 
 
-def at_rest(count: Callable[[], int], for_s: float = 0.2) -> int:
-    """The count, once it has not changed for a while."""
-    last, since = count(), time.monotonic()
-    while time.monotonic() - since < for_s:
-        time.sleep(0.01)
-        if (now := count()) != last:
-            last, since = now, time.monotonic()
+def at_rest(count: Callable[[], int], turn: Callable[[], object], turns: int = 3) -> int:
+    """The count, once it has stayed the same while the lane did something else several times: however slow the machine, it has looked again."""
+    last, same = count(), 0
+    deadline = time.monotonic() + BOUND_S
+    while same < turns:
+        assert time.monotonic() < deadline, f"not at rest within {BOUND_S} s"
+        turn()
+        now = count()
+        last, same = now, same + 1 if now == last else 0
     return last
+
+
+def come_and_go(client: Client, venue: str) -> None:
+    """An order there and its cancel: the lane has sent and heard since."""
+    order = limit_order(client, venue)
+    settled([order], "NEW")
+    order.cancel()
+    settled([order], "CANCELED")
 
 
 def nap(for_s: float) -> None:

@@ -10,7 +10,7 @@ import pytest
 from gateway.admin import AdminError, Status
 from gateway.client import Client
 from gateway.tools.ask import ask
-from tests.kill.stand import Stand, at_rest, last, limit_order, queued, settled, until
+from tests.kill.stand import Stand, at_rest, come_and_go, last, limit_order, queued, settled, until
 from tests.kill.tap import positions
 
 
@@ -234,7 +234,8 @@ def test_a_venue_that_is_away_hears_of_it_when_it_is_back() -> None:
         settled([first], "NEW")
         stand.fix.pinch()
         waiting = [limit_order(client, "generic_fix44") for _ in range(800)]
-        waits = at_rest(lambda: queued(stand))
+        until(lambda: stand.open_orders() == 801, "all are accepted")
+        waits = at_rest(lambda: queued(stand), lambda: come_and_go(client, "nasdaq"))
         assert waits > 20
         first.replace(qty=2)
         until(lambda: queued(stand) == waits + 1, "the replace waits")
