@@ -29,7 +29,7 @@ from gateway.control.anew import Anew
 from gateway.control.answers import Answers
 from gateway.control.begin import House, begin
 from gateway.control.carrier import Carrier
-from gateway.control.core import Stage
+from gateway.control.ending import Stage
 from gateway.control.gate import gate
 from gateway.control.inputs import DrainWanted
 from gateway.control.log import Log

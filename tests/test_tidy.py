@@ -26,7 +26,10 @@ RIM = {
 # importer (and all below it): modules it must not import, directly or by name of a part; and why.
 FORBIDDEN: list[tuple[str, tuple[str, ...], str]] = [
     ("gateway.sessions", ("trio", "os", "threading", "cffi", "gateway.lane", "gateway.control", *RIM_MODULES), "sans-I/O: bytes and time are arguments"),
-    ("gateway.control.core", ("trio", "os", "threading", *RIM_MODULES), "sans-I/O: trio only carries its commands"),
+    *(
+        (f"gateway.control.{part}", ("trio", "os", "threading", *RIM_MODULES), "sans-I/O: trio only carries its commands")
+        for part in ("core", "ending", "inputs", "line", "lines", "outbox", "strangers", "tongue")
+    ),
     ("gateway.client.core", ("trio", "os", "threading", *RIM_MODULES), "sans-I/O: the shells own sockets and clocks"),
     ("gateway.codecs", ("trio", "gateway.lane", "gateway.control", "gateway.sessions"), "pure functions of bytes"),
     ("gateway.venues", ("trio", "gateway.lane", "gateway.control"), "declarations only"),

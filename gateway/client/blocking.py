@@ -16,7 +16,7 @@ from gateway.client.amounts import Amount
 from gateway.client.core import ApiSession, Event, Key, Lost, Ready
 from gateway.client.errors import ConnectionLost, LoginRejected, NotConnected
 from gateway.client.login import key_of, no_gateway, parse_address
-from gateway.client.orders import Options, Orders, OrderState
+from gateway.client.orders import AskedOrder, Options, Orders
 from gateway.client.report import Report
 
 CONNECT_S = 5.0
@@ -26,24 +26,12 @@ CLOSE_S = 1.0  # how long close() waits for the gateway to take what was asked, 
 UNSENT_MAX = 1 << 20  # bytes of requests (some 2,300) that wait while the gateway does not read
 
 
-class Order(OrderState):
+class Order(AskedOrder):
     """One order; it changes as reports arrive."""
 
     def __init__(self, client: "Client", id: int, values: Mapping[str, Value]) -> None:
-        super().__init__(id, values)
+        super().__init__(id, values, lambda kind, values: client._ask(kind, values, self))
         self._client = client
-
-    def cancel(self) -> None:
-        """Ask for its cancel; the answer is a report: CANCELED, CANCEL_REJECTED, or FILLED where that came first."""
-        self._client._ask("F", fields_of.following(self), self)
-
-    def replace(self, *, price: Amount | None = None, qty: Amount | None = None) -> None:
-        """Ask for a new price, a new total quantity (what is filled already counts), or both; a report gives the answer."""
-        self._client._ask("G", fields_of.replacing(self, price, qty), self)
-
-    def request_status(self) -> None:
-        """Ask what the venue holds; the answer is a report."""
-        self._client._ask("H", fields_of.following(self), self)
 
     def reports(self, timeout_s: float = 5.0) -> Iterator[Report]:
         """Each report about this order once, as it arrives; ends after the one that makes the order final, or when timeout_s is over.

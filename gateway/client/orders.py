@@ -175,6 +175,29 @@ class OrderState:
         return f"<Order {self.cl_ord_num} {self.side} {quantity} {self.symbol}{price}: {self.last_report or self.status}>"
 
 
+class AskedOrder(OrderState):
+    """An order, and what can be asked about it.
+
+    ask: sends a request about it, of a kind ("F", "G", "H") with these fields. Raises: NotConnected, ConnectionLost.
+    """
+
+    def __init__(self, id: int, values: Mapping[str, Value], ask: Callable[[str, Mapping[str, Value]], object]) -> None:
+        super().__init__(id, values)
+        self._ask = ask
+
+    def cancel(self) -> None:
+        """Ask for its cancel; the answer is a report: CANCELED, CANCEL_REJECTED, or FILLED where that came first."""
+        self._ask("F", following(self))
+
+    def replace(self, *, price: Amount | None = None, qty: Amount | None = None) -> None:
+        """Ask for a new price, a new total quantity (what is filled already counts), or both; a report gives the answer."""
+        self._ask("G", replacing(self, price, qty))
+
+    def request_status(self) -> None:
+        """Ask what the venue holds; the answer is a report."""
+        self._ask("H", following(self))
+
+
 def following(order: OrderState) -> dict[str, Value]:
     """The fields of a cancel or status request for `order`."""
     kept: dict[str, Value] = {name: order.values[name] for name in ("symbol", "side", "venue", "account") if name in order.values}

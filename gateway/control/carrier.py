@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 
 import trio
 
-from gateway.control.core import Core, Stage
+from gateway.control.core import Core
+from gateway.control.ending import Stage
 from gateway.control.inputs import Answer, Connect, Counted, Drop, Ended, Input, Look, Say, Wish
 from gateway.control.log import Log
 from gateway.lane.commands import Batch

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.client.core import Lost, Ready
 from gateway.client.report import Report
-from gateway.control.core import Stage
+from gateway.control.ending import Stage
 from gateway.control.inputs import DrainWanted
 from gateway.lane.native import lib
 from gateway.sessions.actions import SECOND

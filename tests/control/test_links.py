@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.control.core import Stage
+from gateway.control.ending import Stage
 from gateway.control.furnish import furnish
 from gateway.control.inputs import DrainWanted, OperatorWanted
 from gateway.control.logins import verifier
