@@ -33,7 +33,7 @@
 #endif
 
 /* What a decision is. */
-enum gw_what { DEC_NONE, DEC_ACCEPT, DEC_DENY, DEC_CANCEL, DEC_CANCEL_QUEUED, DEC_CANCEL_REJECT, DEC_REPLACE, DEC_REPLACE_QUEUED, DEC_REPORT, DEC_ORPHAN, DEC_STATUS, DEC_VERDICT, DEC_MASS };
+enum gw_what { DEC_NONE, DEC_ACCEPT, DEC_DENY, DEC_CANCEL, DEC_CANCEL_QUEUED, DEC_CANCEL_REJECT, DEC_REPLACE, DEC_REPLACE_QUEUED, DEC_REPORT, DEC_ORPHAN, DEC_STATUS, DEC_VERDICT, DEC_MASS, DEC_UNASKED };
 
 /* One remembered number of a connection. */
 typedef struct gw_num { uint64_t lsn, end; uint32_t slot, gen, epoch; uint8_t what, filled, pad_[2]; } gw_num;
@@ -77,9 +77,9 @@ typedef struct gw_slot {
   uint64_t rpl_num;
   uint32_t gen, strategy, account, instrument;
   uint32_t kill_gen[GW_SCOPES], rpl_kill_gen[GW_SCOPES];
-  uint16_t venue, conn_s, conn_v, due;   /* due: a verdict to be given, a reason; 0 none */
+  uint16_t venue, conn_s, conn_v, due;   /* due: a verdict to be given, a reason; 0 none. doubt_due: IN_DOUBT to be told, after it */
   uint8_t state, in_doubt, cancel_wanted, cancel_sent, rpl_state, status_wanted, in_queue, pad0_;
-  uint8_t swept, cxl_refused, cxl_tries, status_open, pad_[4];   /* a cancel of the house's own is asked again when the venue refuses it */
+  uint8_t swept, cxl_refused, cxl_tries, status_open, doubt_due, pad_[3];   /* a cancel of the house's own is asked again when the venue refuses it */
   uint32_t next, prev, due_next, pad2_;
   char rpl_cl_ord_id[24], cxl_cl_ord_id[24];
   uint64_t cxl_num;
@@ -313,6 +313,8 @@ static inline gw_slot *gw_slot_of(gw_lane *l, uint32_t slot, uint32_t gen) {
   gw_slot *s = slot < l->sizes.orders ? &l->slots[slot] : NULL;
   return s && s->gen == gen && s->state != ST_FREE ? s : NULL;
 }
+/* The verdict that comes next for this order, 0 none. */
+static inline uint16_t gw_due_of(const gw_slot *s) { return s->due ? s->due : s->doubt_due ? DUE_DOUBT : 0; }
 static inline int gw_is_final(uint8_t st) { return st >= ST_FILLED; }
 static inline uint64_t gw_pad8(uint64_t n) { return (n + 7u) & ~(uint64_t)7u; }
 static inline gw_num *gw_num_at(gw_lane *l, uint32_t conn, uint64_t seq) { return &l->nums[(size_t)conn * GW_NUMS + (seq & (GW_NUMS - 1))]; }

@@ -147,7 +147,7 @@ int gw_verify(gw_lane *l, const uint8_t *rec, uint8_t *scratch, size_t cap, gw_d
       break;
     case GW_REC_DENY: {
       const gw_rec_deny *r = (const gw_rec_deny *)(const void *)rec;
-      decided = l->slots[r->dec.slot].due ? gw_decide_verdict(l, r->dec.slot, &pen) : gw_decide_denial(l, h->conn, r->dec.slot, &pen);
+      decided = gw_due_of(&l->slots[r->dec.slot]) ? gw_decide_verdict(l, r->dec.slot, &pen) : gw_decide_denial(l, h->conn, r->dec.slot, &pen);
       break;
     }
     case GW_REC_COMMAND: {

@@ -99,31 +99,46 @@ static void requeue(gw_lane *l, uint32_t slot) {
   else if (s->rpl_state == RPL_QUEUED && !s->due) enqueue(l, slot, Q_REPLACE);
 }
 
-/* Verdicts that are due: each becomes a record of its own in the same step. */
+/* Verdicts that are due: each becomes a record of its own in the same step. One that denies and the word IN_DOUBT may be due together. */
 void gw_order_due(gw_lane *l, uint32_t slot, uint16_t reason) {
   gw_slot *s = &l->slots[slot];
-  if (s->due || reason == 0) return;
-  s->due = reason;
+  int waits = gw_due_of(s) != 0;
+  if (reason == DUE_DOUBT) s->doubt_due = 1;
+  else if (!s->due) s->due = reason;
+  if (s->due && (s->in_queue == Q_NEW || s->in_queue == Q_REPLACE)) gw_unqueue(l, slot);
+  if (waits || gw_due_of(s) == 0) return;
   s->due_next = NONE32;
   if (l->core->due_tail == NONE32) l->core->due_head = slot; else l->slots[l->core->due_tail].due_next = slot;
   l->core->due_tail = slot;
   l->core->due_count++;
-  if (s->in_queue == Q_NEW || s->in_queue == Q_REPLACE) gw_unqueue(l, slot);
 }
-static void due_taken(gw_lane *l, uint32_t slot) {
+static void due_over(gw_lane *l, uint32_t slot) {
   gw_slot *s = &l->slots[slot];
   uint32_t at = l->core->due_head, before = NONE32;
+  if (gw_due_of(s) == 0) return;
   while (at != NONE32 && at != slot) { before = at; at = l->slots[at].due_next; }
   if (at == NONE32) return;
   if (before == NONE32) l->core->due_head = s->due_next; else l->slots[before].due_next = s->due_next;
   if (l->core->due_tail == slot) l->core->due_tail = before;
   l->core->due_count--;
-  s->due = 0;
+  s->due = s->doubt_due = 0;
 }
+/* One of them has been given: the word IN_DOUBT, or the other, behind which that word still waits. */
+static void due_taken(gw_lane *l, uint32_t slot, int doubt) {
+  gw_slot *s = &l->slots[slot];
+  int left = doubt ? s->due : s->doubt_due;
+  if (!left) due_over(l, slot);
+  else if (doubt) s->doubt_due = 0;
+  else s->due = 0;
+}
+/* What waits here for new risk is denied, also where the order is asked for or cancelled first. */
 void gw_deny_queued(gw_lane *l, uint32_t conn, uint16_t reason) {
   gw_conn *c = &l->conns[conn];
   while (c->q_new[0] != NONE32) gw_order_due(l, c->q_new[0], reason);
   while (c->q_replace[0] != NONE32) gw_order_due(l, c->q_replace[0], reason);
+  for (int i = 0; i < 2; i++)
+    for (uint32_t slot = i ? c->q_status[0] : c->q_cancel[0]; slot != NONE32; slot = l->slots[slot].next)
+      if (l->slots[slot].rpl_state == RPL_QUEUED) gw_order_due(l, slot, reason);
 }
 
 /* Cancel wanted: a flag of the order, not an entry of a queue; only a final state clears it (SEAM R5c). */
@@ -133,6 +148,7 @@ void gw_order_want_cancel(gw_lane *l, uint32_t slot, uint16_t reason) {
   if (s->state == ST_QUEUED) { gw_order_due(l, slot, reason == GW_REASON_NONE ? DUE_CANCELED : reason); return; }
   s->cancel_wanted = 1;
   if (reason != GW_REASON_NONE) s->swept = 1;
+  if (s->rpl_state == RPL_QUEUED) gw_order_due(l, slot, reason == GW_REASON_NONE ? GW_REASON_PENDING_REPLACE : reason);
   requeue(l, slot);
 }
 void gw_order_doubt(gw_lane *l, uint32_t slot) {
@@ -186,7 +202,7 @@ static void free_slot(gw_lane *l, uint32_t slot) {   /* to the end of the line: 
 static void order_over(gw_lane *l, uint32_t slot) {
   gw_slot *s = &l->slots[slot];
   gw_unqueue(l, slot);
-  if (s->due) due_taken(l, slot);
+  due_over(l, slot);
   doubt_over(l, s);
   s->cancel_wanted = s->cancel_sent = s->status_wanted = 0;
   s->rpl_state = RPL_NONE;
@@ -366,7 +382,7 @@ void gw_apply_dec(gw_lane *l, const gw_rec *h, const gw_dec *d, const uint8_t *f
       break;
     case DEC_VERDICT:
       if (!s) break;
-      due_taken(l, d->slot);
+      due_taken(l, d->slot, d->event == EVT_STATUS);
       if (d->flags & DEC_CLEAR_DOUBT) doubt_over(l, s);
       if (d->flags & DEC_REPLACE_OVER) { replace_over(l, d->slot, s); requeue(l, d->slot); }
       if (d->flags & DEC_FINAL) {
@@ -375,6 +391,7 @@ void gw_apply_dec(gw_lane *l, const gw_rec *h, const gw_dec *d, const uint8_t *f
         order_over(l, d->slot);
       }
       break;
+    case DEC_UNASKED: if (s && s->status_open) s->status_open--; break;   /* not asked again, it would be refused again: a person has to look */
     case DEC_MASS:
       for (uint32_t i = 0; i < l->sizes.orders; i++) {
         gw_slot *x = &l->slots[i];

@@ -328,7 +328,7 @@ static int verdict(gw_lane *l, uint32_t conn, uint32_t slot, uint16_t reason, gw
   gw_pen_end(l, pen, r, (uint32_t)sizeof *r);
   return 1;
 }
-int gw_decide_verdict(gw_lane *l, uint32_t slot, gw_pen *pen) { return verdict(l, l->slots[slot].conn_v, slot, l->slots[slot].due, pen); }
+int gw_decide_verdict(gw_lane *l, uint32_t slot, gw_pen *pen) { return verdict(l, l->slots[slot].conn_v, slot, gw_due_of(&l->slots[slot]), pen); }
 
 /* Has an order waited longer for its venue than it may (R5c)? */
 int gw_waited_too_long(const gw_lane *l, uint32_t conn, uint32_t slot) {

@@ -324,6 +324,7 @@ void gw_dec_refused(gw_lane *l, uint32_t conn, uint64_t ref_seq, gw_dec *d) {
   d->conn_v = (uint16_t)conn;
   const gw_num *n = gw_num_at(l, conn, ref_seq);
   gw_slot *s = ref_seq && ref_seq < l->conns[conn].tx_next && ref_seq + GW_NUMS > l->conns[conn].tx_next ? gw_slot_of(l, n->slot, n->gen) : NULL;
+  if (s && n->what == OUT_STATUS) { d->what = DEC_UNASKED; d->slot = n->slot; d->gen = s->gen; return; }   /* no evidence: what was in doubt stays so */
   if (!s || (n->what != OUT_NEW && n->what != OUT_REPLACE && n->what != OUT_CANCEL)) return;
   if (n->what == OUT_NEW && s->state != ST_SENT) return;
   d->slot = n->slot;
@@ -395,8 +396,10 @@ void gw_dec_verdict(gw_lane *l, uint32_t slot, uint16_t reason, gw_dec *d) {
     memcpy(d->told.orig_cl_ord_id, s->order.cl_ord_id, 24);
     d->told.cl_ord_num = s->rpl_num;
     memcpy(d->told.cl_ord_id, s->rpl_cl_ord_id, 24);
-  } else if (reason == DUE_DOUBT && s->in_doubt) {
-    d->told.exec_type = 'U';
-  } else d->told.stream = 0;   /* it was resolved meanwhile */
+  } else {
+    if (reason == DUE_DOUBT) d->event = EVT_STATUS;
+    if (reason == DUE_DOUBT && s->in_doubt) d->told.exec_type = 'U';
+    else d->told.stream = 0;   /* it was resolved meanwhile */
+  }
 }
 

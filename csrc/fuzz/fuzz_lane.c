@@ -120,7 +120,7 @@ static void lists_hold(const gw_lane *l) {
     if (s->state == ST_FREE || gw_is_final(s->state)) continue;
     open++;
     doubt += s->in_doubt;
-    due += s->due != 0;
+    due += gw_due_of(s) != 0;
     if (s->in_queue == Q_NEW || s->in_queue == Q_REPLACE) queued[s->conn_v]++;
   }
   REQUIRE(open == c->open_orders && open + c->free_count == l->sizes.orders);

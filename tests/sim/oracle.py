@@ -52,6 +52,7 @@ class Slot:
     accepted_lsn: int = 0
     replace_lsn: int = 0
     epoch: int = 0
+    replace_epoch: int = 0
     conn: int = 0
     entities: tuple[int, ...] = ()
 
@@ -275,13 +276,14 @@ class Oracle:
             assert slot.state == FREE or slot.state >= FINAL_FROM, self.bad(f"I6: slot {d.slot} is given to a new order in state {slot.state}")
             t = d.told
             entities = (0, t.venue, t.account, d.strategy, t.instrument)
-            self._slots[d.slot] = Slot(d.gen, d.state, self._lsn, 0, self._epochs[d.conn_v], d.conn_v, entities)
+            self._slots[d.slot] = Slot(d.gen, d.state, self._lsn, 0, self._epochs[d.conn_v], 0, d.conn_v, entities)
             assert d.state == QUEUED, self.bad(f"I6: an accepted order is in state {d.state}")
             return
         if d.slot == 0xFFFFFFFF or d.gen != slot.gen:
             return
         if d.what in (REPLACE, REPLACE_QUEUED):
             slot.replace_lsn = self._lsn
+            slot.replace_epoch = self._epochs[slot.conn]
             if d.what == REPLACE_QUEUED:
                 slot.accepted_lsn = self._lsn
         elif d.what == REPORT and not d.flags & DUP:
@@ -308,7 +310,8 @@ class Oracle:
         if r.what == OUT_NEW:
             assert slot.state == QUEUED, self.bad(f"I1: an order in state {slot.state} is sent, record {self._lsn}")
             slot.state = SENT
-            assert slot.epoch == self._epochs[conn], self.bad(f"R5c: an order accepted in epoch {slot.epoch} of {conn} is sent in epoch {self._epochs[conn]}, record {self._lsn}")
+        epoch = slot.epoch if r.what == OUT_NEW else slot.replace_epoch
+        assert epoch == self._epochs[conn], self.bad(f"R5c: what was accepted in epoch {epoch} of {conn} is sent in epoch {self._epochs[conn]}, record {self._lsn}")
         since = slot.accepted_lsn if r.what == OUT_NEW else slot.replace_lsn
         for scope in enumerate(slot.entities):
             assert scope not in self._dropped, self.bad(f"I11: a frame with new risk is begun while {scope} is dropped, record {self._lsn}")
