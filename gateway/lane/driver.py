@@ -130,7 +130,7 @@ class ThreadDriver(Lane):
         if rc < 0:
             raise OSError(-rc, f"the lane cannot open what it waits on: {latch_path}")
         self._krim.block, self._krim.block_size = self._block, FETCH_BYTES
-        super().__init__(tables, ffi.NULL, ffi.NULL, 0, ffi.addressof(self._krim, "rim"))
+        super().__init__(tables, ffi.NULL, ffi.NULL, 0, ffi.addressof(self._krim, "rim"), resident=True)
         self._krim.lane = self.pointer
 
     def journal_to(self, ring_address: int, journal_address: int) -> None:
