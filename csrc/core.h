@@ -193,6 +193,8 @@ typedef struct gw_inmsg {
 uint32_t gw_index_find(const gw_index *m, const gw_pair *p, uint64_t key);
 void gw_index_put(gw_index *m, gw_pair *p, uint64_t key, uint32_t slot, uint32_t gen);
 void gw_index_drop(gw_index *m, gw_pair *p, uint64_t key, uint32_t slot);
+void gw_index_ahead(const gw_index *m, const gw_pair *p, uint64_t key);
+void gw_exec_ahead(const gw_lane *l, uint64_t key);
 int gw_exec_seen(const gw_lane *l, uint64_t key, uint64_t order_no, uint64_t name);
 void gw_exec_put(gw_lane *l, uint64_t key, uint64_t order_no, uint64_t name);
 uint64_t gw_hash_text(const char *p, size_t n);

@@ -30,6 +30,9 @@ void gw_index_drop(gw_index *m, gw_pair *p, uint64_t key, uint32_t slot) {
   memset(&p[i], 0, sizeof p[i]);
 }
 
+/* The line where a search for a key begins comes nearer. */
+void gw_index_ahead(const gw_index *m, const gw_pair *p, uint64_t key) { __builtin_prefetch(&p[(uint32_t)gw_mix(key) & m->mask], 1); }
+
 /* The last executions seen, oldest forgotten first. ---------------------------------------------------------------------------
  * An execution is known by its id and by whose it is: the order, or, of an order that nobody knows (any more), what the report names it by.
  * Either makes it a repetition, since a repeat may come after a replace, or when the order's slot is another's. The first that has an id
@@ -66,7 +69,10 @@ static void seen_add(gw_lane *l, gw_exec e) {
   uint32_t mask = s->mask * 2 + 1, i = (uint32_t)gw_mix(e.key) & mask;
   while (l->seen_execs[i].key != 0) i = (i + 1) & mask;
   l->seen_execs[i] = e;
+  if (s->count > s->mask) gw_exec_ahead(l, l->seen_ring[s->head & s->mask]);   /* the next to be forgotten */
 }
+/* The line where a search for an execution begins comes nearer. */
+void gw_exec_ahead(const gw_lane *l, uint64_t key) { __builtin_prefetch(&l->seen_execs[(uint32_t)gw_mix(key) & (l->core->seen.mask * 2 + 1)], 1); }
 int gw_exec_seen(const gw_lane *l, uint64_t key, uint64_t order_no, uint64_t name) {
   uint32_t order = short_of(order_no, OF_ORDER), named = short_of(name, OF_NAME), i = seen_find(l, key);
   const gw_exec *e = i == NONE32 ? NULL : &l->seen_execs[i];

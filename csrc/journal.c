@@ -145,7 +145,7 @@ int gw_ring_commit(gw_ring *ring, uint32_t len)
     memcpy(&lsn, p + offsetof(gw_rec, lsn), sizeof lsn);
     if (lsn != ring->head_lsn + 1) return GW_E_ORDER;
     const uint64_t end = ring->at + gw_rec_seal(p, len, ring->salt);
-    ring_index(ring)[lsn & (ring->index_count - 1)] = ring->at;
+    __atomic_store_n(&ring_index(ring)[lsn & (ring->index_count - 1)], ring->at, __ATOMIC_RELAXED); /* the writer looks too: gw_ring_ahead */
     ring->at = NOTHING;
     store(&ring->head_lsn, lsn);
     store(&ring->head, end);
@@ -171,6 +171,11 @@ uint64_t gw_ring_find(const gw_ring *ring, uint64_t lsn, int *found)
     memcpy(&there, ring_data(ring, position) + offsetof(gw_rec, lsn), sizeof there);
     *found = there == lsn && lsn;
     return *found ? position : 0;
+}
+
+void gw_ring_ahead(const gw_ring *ring, uint64_t lsn)
+{
+    __builtin_prefetch(ring_data(ring, __atomic_load_n(&ring_index(ring)[lsn & (ring->index_count - 1)], __ATOMIC_RELAXED)));
 }
 
 uint64_t gw_ring_durable(const gw_ring *ring) { return load(&ring->durable_lsn); }

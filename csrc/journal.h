@@ -161,6 +161,8 @@ void gw_ring_forget(gw_ring *ring);
 int64_t gw_ring_peek(const gw_ring *ring, uint64_t *position, uint64_t head);
 /* The bytes at a position. */
 const uint8_t *gw_ring_bytes_at(const gw_ring *ring, uint64_t position);
+/* The head of record `lsn`, if it is in the ring, comes nearer; from any thread. */
+void gw_ring_ahead(const gw_ring *ring, uint64_t lsn);
 /* The position of record `lsn` if gw_ring_at finds it, else 0 and *found = 0. */
 uint64_t gw_ring_find(const gw_ring *ring, uint64_t lsn, int *found);
 

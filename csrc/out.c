@@ -478,7 +478,10 @@ void gw_apply_out(gw_lane *l, const gw_rec_out *r) {
     x->epoch = c->epoch;
     c->tx_next = r->seq + 1;
   }
-  if (r->token) c->token_next = r->token + 1;
+  if (r->token) {
+    c->token_next = r->token + 1;
+    gw_index_ahead(&l->core->by_token, l->token_pairs, gw_token_key(r->h.conn, c->token_next));   /* where the next one will go */
+  }
   c->last_tx_ns = (int64_t)r->h.t_ns;
   c->tx_count++;
   l->core->n_out++;

@@ -1,11 +1,14 @@
 /* report.c: deciding what a venue says of an order, and what we say of it ourselves. */
 #include "core.h"
 
-static uint64_t exec_key(const gw_lane *l, uint32_t conn) {
+/* What an execution is remembered by, with its order; 0 it has no id, or it is none. */
+static uint64_t exec_key(const gw_lane *l, uint32_t conn, int event) {
   const gw_report *r = &l->scr;
-  if (r->has2 >> GW_HAS2_EXEC_ID & 1u) return gw_mix(gw_hash_text(r->exec_id, sizeof r->exec_id) ^ (uint64_t)conn << 48 ^ 0xE) | 1u;
-  if (r->has2 >> GW_HAS2_MATCH_ID & 1u) return gw_mix(gw_mix(r->match_id) ^ (uint64_t)conn << 48 ^ 0xE ^ r->order.token << 20) | 1u;
-  return 0;
+  uint64_t key = 0;
+  if (event != EVT_TRADE && event != EVT_BUST && event != EVT_CORRECT) return 0;
+  if (r->has2 >> GW_HAS2_EXEC_ID & 1u) key = gw_mix(gw_hash_text(r->exec_id, sizeof r->exec_id) ^ (uint64_t)conn << 48 ^ 0xE) | 1u;
+  else if (r->has2 >> GW_HAS2_MATCH_ID & 1u) key = gw_mix(gw_mix(r->match_id) ^ (uint64_t)conn << 48 ^ 0xE ^ r->order.token << 20) | 1u;
+  return key && event != EVT_TRADE ? gw_mix(key ^ (uint64_t)event) | 1u : key;   /* what takes an execution back may be named by its id */
 }
 static int event_of(char exec_type) {
   switch (exec_type) {
@@ -28,9 +31,7 @@ static uint64_t name_of(const gw_report *r) {
   return r->has2 >> GW_HAS2_ORDER_ID & 1u ? gw_hash_text(r->order_id, sizeof r->order_id) : 0;
 }
 /* An execution that was booked before? If not, is its id one that another order's had (then a person is told)? */
-static int dec_repeated(const gw_lane *l, uint32_t conn, gw_dec *d, int event) {
-  uint64_t key = exec_key(l, conn);
-  if (key && event != EVT_TRADE) key = gw_mix(key ^ (uint64_t)event) | 1u;   /* what takes an execution back may be named by its id */
+static int dec_repeated(const gw_lane *l, gw_dec *d, uint64_t key) {
   int seen = key ? gw_exec_seen(l, key, d->told.order_no, d->token) : EXEC_NEW;
   if (seen == EXEC_REPEATED) { d->flags |= DEC_DUP; return 1; }
   if (seen == EXEC_REUSED) d->flags |= DEC_ID_REUSED;
@@ -38,7 +39,7 @@ static int dec_repeated(const gw_lane *l, uint32_t conn, gw_dec *d, int event) {
   return 0;
 }
 /* A report for no order of ours: it is booked as external, flagged, and Python is told. */
-static void dec_orphan(gw_lane *l, uint32_t conn, gw_dec *d, int event, uint64_t token) {
+static void dec_orphan(gw_lane *l, uint32_t conn, gw_dec *d, int event, uint64_t token, uint64_t exec) {
   const gw_report *r = &l->scr;
   gw_told *t = &d->told;
   d->what = DEC_ORPHAN;
@@ -50,7 +51,7 @@ static void dec_orphan(gw_lane *l, uint32_t conn, gw_dec *d, int event, uint64_t
   const gw_instrument *ins = &l->instruments[t->instrument];
   if (event != EVT_TRADE || !(r->has2 >> GW_HAS2_LAST_QTY & 1u)) return;
   d->token = token ? token : name_of(r);
-  if (dec_repeated(l, conn, d, event)) return;   /* the order may be forgotten, its executions are not booked twice */
+  if (dec_repeated(l, d, exec)) return;   /* the order may be forgotten, its executions are not booked twice */
   gw_rescale_lossy(r->last_qty, r->order.qty_exp, ins->qty_exp, &t->last_qty);
   gw_delta_of(l, d, GW_RISK_EXTERNAL_FILL, &d->delta);
   d->delta.slot = GW_RISK_NO_SLOT;
@@ -146,7 +147,8 @@ void gw_dec_report(gw_lane *l, uint32_t conn, gw_dec *d) {
   d->conn_v = (uint16_t)conn;
   gw_told *t = &d->told;
   int event = r->order.kind == '9' ? EVT_CXL_REJECT : r->has2 >> GW_HAS2_EXEC_TYPE & 1u ? event_of(r->exec_type) : -1;
-  uint64_t token = r->order.token;
+  uint64_t token = r->order.token, exec = exec_key(l, conn, event);
+  if (exec) gw_exec_ahead(l, exec);   /* a new id's place is a distant one */
   if (!(r->order.has >> GW_HAS_TOKEN & 1u) && gw_base36_decode((const uint8_t *)r->order.cl_ord_id, strnlen(r->order.cl_ord_id, 24), &token) != GW_BASE36_LEN) token = 0;
   uint32_t i = token ? gw_index_find(&l->core->by_token, l->token_pairs, gw_token_key(conn, token)) : NONE32;
   gw_slot *s = i == NONE32 ? NULL : gw_slot_of(l, l->token_pairs[i].slot, l->token_pairs[i].gen);
@@ -166,7 +168,7 @@ void gw_dec_report(gw_lane *l, uint32_t conn, gw_dec *d) {
     s = slot == NONE32 ? NULL : gw_slot_of(l, slot, l->slots[slot].gen);
     found_again = s != NULL;
   }
-  if (!s || event < 0) { dec_orphan(l, conn, d, event, token); return; }
+  if (!s || event < 0) { dec_orphan(l, conn, d, event, token, exec); return; }
   d->what = DEC_REPORT;
   d->event = (uint8_t)event;
   d->slot = slot;
@@ -181,9 +183,7 @@ void gw_dec_report(gw_lane *l, uint32_t conn, gw_dec *d) {
   if (r->has2 >> GW_HAS2_LAST_QTY & 1u && !gw_rescale_lossy(r->last_qty, r->order.qty_exp, ins->qty_exp, &t->last_qty)) d->flags |= DEC_ODD;
   if (r->has2 >> GW_HAS2_LAST_PX & 1u && !gw_rescale_lossy(r->last_px, r->order.px_exp, ins->px_exp, &t->last_px)) d->flags |= DEC_ODD;
   if (t->last_qty < 0) t->last_qty = 0;
-  if (event == EVT_TRADE || event == EVT_BUST || event == EVT_CORRECT) {
-    if (dec_repeated(l, conn, d, event)) { d->event = EVT_STATUS; d->state = s->state; t->stream = 0; return; }
-  }
+  if (exec && dec_repeated(l, d, exec)) { d->event = EVT_STATUS; d->state = s->state; t->stream = 0; return; }
   /* A venue whose ids rise with each replace answers a pending one under its new id; FIX names both, the new one in ClOrdID. */
   int ours = s->rpl_state == RPL_SENT && (token == s->rpl_token || (found_again && s->token && !s->rpl_token));
   switch (event) {

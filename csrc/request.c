@@ -346,6 +346,10 @@ void gw_dec_request(gw_lane *l, uint32_t conn, gw_dec *d) {
   t->px_exp = o->px_exp;
   t->qty_exp = o->qty_exp;
   d->key = request_id(l, conn, o);
+  if (o->kind == 'D') {   /* a new id's places are distant ones */
+    gw_index_ahead(&l->core->by_client, l->client_pairs, d->key);
+    gw_risk_ahead(l->risk, d->key, l->core->free_head);
+  }
   /* Whether the ring had room only the world knew; what it said then is in the record. */
   uint64_t nearly = l->replaying ? 0 : l->ring->size / 8 + gw_sweep_room(l);
   uint16_t no_room = l->replaying ? (l->replayed_reason == GW_REASON_JOURNAL_FULL ? GW_REASON_JOURNAL_FULL : 0)

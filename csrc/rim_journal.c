@@ -203,7 +203,8 @@ static void *run(void *arg)
             continue;
         }
         if (j->prewrite && j->spare_fd < 0 && j->spare_first == j->spare_end && make_spare(j) < 0) j->prewrite = 0;
-        if (j->spare_fd < 0 || !write_ahead(j)) rest(j, &io);
+        if (j->spare_fd >= 0) write_ahead(j);
+        rest(j, &io); /* also between two pieces of a spare: the lane may be on this core */
     }
     tell(j);
     return NULL;

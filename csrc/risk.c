@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "controls.h"
+#include "recent.h"
 
 _Static_assert(sizeof(gw_risk_delta) == 72, "a delta is journaled as it is");
 _Static_assert(sizeof(gw_risk_in) == 88, "no hidden padding");
@@ -79,7 +80,7 @@ struct gw_risk {
     size_t orders;
     size_t last_ids;
     size_t ring;
-    size_t index;
+    size_t id_table;
     size_t end;
 };
 
@@ -115,8 +116,8 @@ static void lay_out(gw_risk *r, const gw_risk_sizes *n) {
     r->orders = r->cells + ((size_t)1 + n->venues + n->accounts + n->strategies) * n->instruments * sizeof(gw_exposure);
     r->last_ids = r->orders + (size_t)n->orders * sizeof(reservation);
     r->ring = r->last_ids + (size_t)n->strategies * sizeof(uint64_t);
-    r->index = r->ring + (size_t)n->dup_ids * sizeof(uint64_t);
-    r->end = up8(r->index + (size_t)n->dup_ids * 2 * sizeof(uint32_t));
+    r->id_table = r->ring + (size_t)n->dup_ids * sizeof(uint64_t);
+    r->end = r->id_table + (size_t)n->dup_ids * 2 * sizeof(uint64_t);
 }
 
 size_t gw_risk_size(const gw_risk_sizes *sizes) {
@@ -352,21 +353,15 @@ static void check_permission(const gw_risk *r, const gw_risk_in *in, found *f) {
             add_plain(f, GW_CONTROL_PERMISSION, kind, named[kind], GW_BREACH_DENIED);
 }
 
-/* Where the ring's index has `id`, or the free place where it would go. Linear probing; the index is never more than half full. */
-static uint32_t id_place(const gw_risk *r, uint64_t id) {
-    const uint64_t *ring = at_const(r, r->ring);
-    const uint32_t *index = at_const(r, r->index);
-    uint32_t mask = r->n.dup_ids * 2 - 1, i = (uint32_t)((id * 0x9E3779B97F4A7C15u) >> 32) & mask;
-    while (index[i] != 0 && ring[index[i] - 1] != id) i = (i + 1) & mask;
-    return i;
-}
+/* The ids that are remembered. */
+static const uint64_t *id_table(const gw_risk *r) { return at_const(r, r->id_table); }
 
 static void check_duplicate(const gw_risk *r, const gw_risk_in *in, found *f) {
     int used;
     if (in->id_kind == GW_RISK_ID_RISING)
         used = in->id <= ((const uint64_t *)at_const(r, r->last_ids))[f->c.entity[GW_SCOPE_STRATEGY]];
     else
-        used = ((const uint32_t *)at_const(r, r->index))[id_place(r, in->id)] != 0;
+        used = gw_recent_has(id_table(r), r->n.dup_ids, in->id);
     if (used) add_plain(f, GW_CONTROL_DUPLICATE_ID, GW_SCOPE_FIRM, 0, GW_BREACH_REPEATED);
 }
 
@@ -459,6 +454,11 @@ static void check_counts(const gw_risk *r, const gw_risk_in *in, found *f) {
         wide used = drained(scope_at(r, &f->c, kind), limit_at(f, kind, GW_CONTROL_RATE_PER_S)->value, in->now_ns);
         compare_at(f, GW_CONTROL_RATE_PER_S, kind, used, NANO, -9);
     }
+}
+
+void gw_risk_ahead(const gw_risk *r, uint64_t id, uint32_t slot) {
+    gw_recent_ahead(id_table(r), r->n.dup_ids, id);
+    if (slot < r->n.orders) __builtin_prefetch((const reservation *)at_const(r, r->orders) + slot, 1);
 }
 
 int gw_risk_check(const gw_risk *r, const gw_risk_in *in, gw_breach *out, int max) {
@@ -567,37 +567,14 @@ static void count_cancel(gw_risk *r, const event *ev) {
     for (int kind = 0; kind < GW_SCOPES; kind++) ((gw_risk_scope *)at(r, r->scopes))[ev->c.index[kind]].cancels++;
 }
 
-/* Take an id out of the index and close the gap, so that no probe ends early. */
-static void forget_id(gw_risk *r, uint64_t id) {
-    uint64_t *ring = at(r, r->ring);
-    uint32_t *index = at(r, r->index);
-    uint32_t mask = r->n.dup_ids * 2 - 1, hole = id_place(r, id);
-    for (uint32_t i = (hole + 1) & mask; index[i] != 0; i = (i + 1) & mask) {
-        uint32_t home = (uint32_t)((ring[index[i] - 1] * 0x9E3779B97F4A7C15u) >> 32) & mask;
-        if (((i - home) & mask) >= ((i - hole) & mask)) {
-            index[hole] = index[i];
-            hole = i;
-        }
-    }
-    index[hole] = 0;
-}
-
 static void use_id(gw_risk *r, const gw_risk_delta *d) {
     if (d->id_kind == GW_RISK_ID_RISING) {
         uint64_t *last = (uint64_t *)at(r, r->last_ids) + (d->strategy < r->n.strategies ? d->strategy : 0);
         if (d->id > *last) *last = d->id;
         return;
     }
-    state_head *head = at(r, r->state);
-    uint64_t *ring = at(r, r->ring);
-    uint32_t *index = at(r, r->index);
-    if (index[id_place(r, d->id)] != 0) return;
-    uint32_t place = (uint32_t)(head->ids_used & (r->n.dup_ids - 1));
-    if (head->ids_used >= r->n.dup_ids) forget_id(r, ring[place]);
-    ring[place] = d->id;
-    /* The ring's entry is in place before the index is searched: a free place stays free, ids in the index are distinct. */
-    index[id_place(r, d->id)] = place + 1;
-    head->ids_used++;
+    const gw_recent ids = {at(r, r->ring), at(r, r->id_table), &((state_head *)at(r, r->state))->ids_used, r->n.dup_ids};
+    gw_recent_put(&ids, d->id);
 }
 
 static void book(gw_risk *r, event *ev, reservation *o) {

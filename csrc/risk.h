@@ -28,7 +28,7 @@
 
 /* gw_risk_in.id_kind: how a duplicate is known */
 #define GW_RISK_ID_RISING 0 /* native order API: strictly greater than the strategy's last one */
-#define GW_RISK_ID_HASH 1   /* FIX door: 64-bit hash of (session, ClOrdID), not among the last dup_ids ones */
+#define GW_RISK_ID_HASH 1   /* FIX door: 64-bit hash of (session, ClOrdID), not 0, and not among the last dup_ids ones */
 
 /* gw_breach.why, as in risk/controls.toml */
 #define GW_BREACH_OVER 0     /* value > limit */
@@ -177,6 +177,9 @@ uint64_t gw_risk_limits_version(const gw_risk *risk);
 
 /* Check an order against every control. Returns how many breaches there are, 0 = allowed; writes the first `max` of them. Changes nothing. */
 int gw_risk_check(const gw_risk *risk, const gw_risk_in *in, gw_breach *out, int max);
+
+/* What a check and the booking of an order with this id in this slot will read comes nearer; nothing else happens. */
+void gw_risk_ahead(const gw_risk *risk, uint64_t id, uint32_t slot);
 
 /* Book one event. Never fails: returns 0 or GW_RISK_… bits. */
 int gw_risk_apply(gw_risk *risk, const gw_risk_delta *delta);

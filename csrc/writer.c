@@ -9,6 +9,9 @@ enum { IDLE, RUN, MARK, LAST_MARK, GROUP_SYNC, SEGMENT, WATERMARK_WRITE, WATERMA
 /* Room at the end of a segment for the mark that a stop writes. */
 #define ROOM_FOR_MARK GW_REC_HEAD
 
+/* So many records ahead of a walk their heads are asked for: the lane wrote them long ago, or on another core. */
+#define WALK_AHEAD 8u
+
 _Static_assert(GW_WRITE_MAX % 8 == 0 && GW_FETCH_WALK >= GW_REC_HEAD, "records are multiples of 8");
 
 static uint64_t load(const uint64_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
@@ -410,6 +413,7 @@ static uint64_t find_run(gw_writer *w, uint64_t limit, uint64_t room)
         else if (at != begin + w->run_bytes) break; /* it goes on at the ring's beginning */
         if (w->run_bytes + (uint64_t)n > room || (w->run_bytes && w->run_bytes + (uint64_t)n > GW_WRITE_MAX)) break;
         if (w->run_bytes && (at & (w->ring->size - 1)) == 0) break; /* adjacent positions, but not adjacent bytes */
+        gw_ring_ahead(w->ring, rec.lsn + WALK_AHEAD);
         w->run_bytes += (uint64_t)n;
         w->run_lsn = rec.lsn;
         w->run_crc = rec.crc;

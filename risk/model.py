@@ -212,7 +212,7 @@ class Risk:
             strategy = o.strategy if self.known("strategy", o.strategy) else 0
             used = o.id <= self.last_id.get(strategy, 0)
         else:
-            used = o.id in self.recent_ids
+            used = o.id == 0 or o.id in self.recent_ids  # 0 is no id
         return [Breach("duplicate_id", "firm", 0, "repeated")] if used else []
 
     def _notional(self, o: Order) -> list[Breach]:
@@ -401,7 +401,7 @@ class Risk:
         if d.id_kind == ID_RISING:
             strategy = dict(self.covering(d))["strategy"]
             self.last_id[strategy] = max(self.last_id.get(strategy, 0), d.id)
-        elif d.id not in self.recent_ids:
+        elif d.id and d.id not in self.recent_ids:
             self.recent_ids.append(d.id)
             if len(self.recent_ids) > self.dup_ids:
                 self.recent_ids.popleft()

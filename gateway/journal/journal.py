@@ -45,7 +45,7 @@ class JournalConfig:
     segment_bytes: int = 64 * MIB
     index_count: int = 1 << 16
     interval_ns: int = 50_000_000
-    gather_ns: int = 5_000_000
+    gather_ns: int = 2_000_000
     prewrite: bool = True
     core: int = -1
 

@@ -5,7 +5,7 @@ import pytest
 from risk.controls import controls
 from risk.core import Core, breach_text, ffi, lib, ord_rej_reason, order_in, sizes_of
 from risk.limits import Limit
-from risk.model import ACK, BUY, FILL, ID_HASH, ID_SEEN, RESERVE, SELL, Breach, Delta, Order
+from risk.model import ACK, BUY, FILL, ID_HASH, ID_RISING, ID_SEEN, RESERVE, SELL, Breach, Delta, Order
 from tests.risk.twins import DUP_IDS, ORDERS, Twins, limits
 
 S = 1_000_000_000
@@ -246,9 +246,16 @@ def test_hashed_ids_are_remembered_up_to_the_size_of_the_table() -> None:
         twins.apply(Delta(ID_SEEN, venue=1, account=1, strategy=1, instrument=1, id_kind=ID_HASH, id=id_ << 40))
     for id_ in range(1, DUP_IDS + 1):
         assert twins.check(Order(qty=1, px=1, ref_px=1, id_kind=ID_HASH, id=id_ << 40)) == [Breach("duplicate_id", "firm", 0, "repeated")]
-    twins.apply(Delta(ID_SEEN, venue=1, account=1, strategy=1, instrument=1, id_kind=ID_HASH, id=0))
+    twins.apply(Delta(ID_SEEN, venue=1, account=1, strategy=1, instrument=1, id_kind=ID_HASH, id=7))
     assert twins.check(Order(qty=1, px=1, ref_px=1, id_kind=ID_HASH, id=1 << 40)) == [], "the oldest one makes room"
-    assert twins.check(Order(qty=1, px=1, ref_px=1, id_kind=ID_HASH, id=0)) != []
+    assert twins.check(Order(qty=1, px=1, ref_px=1, id_kind=ID_HASH, id=7)) != []
+
+
+def test_no_id_is_never_a_new_id() -> None:
+    twins = Twins()
+    twins.apply(Delta(ID_SEEN, venue=1, account=1, strategy=1, instrument=1, id_kind=ID_HASH, id=0))
+    for id_kind in (ID_HASH, ID_RISING):
+        assert twins.check(Order(qty=1, px=1, ref_px=1, id_kind=id_kind, id=0)) == [Breach("duplicate_id", "firm", 0, "repeated")]
 
 
 @pytest.mark.parametrize(
