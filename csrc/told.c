@@ -110,16 +110,18 @@ void gw_told_report(gw_lane *l, const gw_told *t, const gw_rec *h, const gw_brea
   if (t->order_no == 0) memcpy(r->order_id, "NONE", 5);
   else gw_base36_encode(t->order_no, (uint8_t *)r->order_id);
   /* An execution's id is the venue's; everything else is the house's own, unique by journal position. */
-  r->exec_id[0] = 'H';
-  gw_base36_encode(h->lsn, (uint8_t *)r->exec_id + 1);
   if (l->scr_lsn == h->lsn && h->kind == GW_REC_IN) {
     const gw_report *v = &l->scr;
     if (v->has2 >> GW_HAS2_EXEC_ID & 1u && v->exec_id[0]) memcpy(r->exec_id, v->exec_id, sizeof r->exec_id);
-    else if (v->has2 >> GW_HAS2_MATCH_ID & 1u) { memset(r->exec_id, 0, sizeof r->exec_id); r->exec_id[0] = 'M'; gw_base36_encode(v->match_id, (uint8_t *)r->exec_id + 1); }
+    else if (v->has2 >> GW_HAS2_MATCH_ID & 1u) { r->exec_id[0] = 'M'; gw_base36_encode(v->match_id, (uint8_t *)r->exec_id + 1); }
     if (v->has2 >> GW_HAS2_EXEC_REF_ID & 1u) { memcpy(r->exec_ref_id, v->exec_ref_id, sizeof r->exec_ref_id); SET(GW_HAS2_EXEC_REF_ID, 1); }
     if (v->has2 >> GW_HAS2_TEXT & 1u) { memcpy(r->text, v->text, 64); SET(GW_HAS2_TEXT, 1); }
     if (v->has2 >> GW_HAS2_LAST_LIQUIDITY & 1u) { r->last_liquidity = v->last_liquidity; SET(GW_HAS2_LAST_LIQUIDITY, 1); }
     if (v->has2 >> GW_HAS2_MATCH_ID & 1u) { r->match_id = v->match_id; SET(GW_HAS2_MATCH_ID, 1); }
+  }
+  if (!r->exec_id[0]) {
+    r->exec_id[0] = 'H';
+    gw_base36_encode(h->lsn, (uint8_t *)r->exec_id + 1);
   }
   if (n) {
     static const char level[GW_SCOPES] = { 'F', 'V', 'A', 'S', 'Y' };
