@@ -47,7 +47,7 @@ def main() -> int:
     arguments.add_argument("--only", default="", help="part of a scenario's name")
     arguments.add_argument("--level", action="append", choices=LEVELS)
     arguments.add_argument("--stride", type=int, default=1, help="of the borders of a scenario every so many")
-    arguments.add_argument("--second", type=int, default=997, help="of the borders of a recovery every so many; 0: no second deaths")
+    arguments.add_argument("--second", type=int, default=197, help="of the borders of a recovery every so many; 0: no second deaths")
     arguments.add_argument("--cuts", type=int, default=1, help="power cuts between the least and the most that can be lost")
     arguments.add_argument("--kills", type=int, default=100, help="SIGKILLs of a real gateway")
     arguments.add_argument("--seed", type=int, default=1, help="of the SIGKILLs")

@@ -14,9 +14,9 @@ from gateway.lane.native import ffi, lib
 from gateway.lane.tables import Tables
 
 RING_BYTES = 1 << 17  # holds every record of a short scenario; a copy of it is made at each death
-WIRE_BYTES = 1 << 16
+WIRE_BYTES = 1 << 14
 GRANT_NS = 2_000_000  # from asking for numbers to having them on the disk: what does not wait for that is found out
-JOURNAL = {"ring_bytes": RING_BYTES, "segment_bytes": 1 << 18, "index_count": 1 << 10, "gather_ns": 0, "interval_ns": 2_000_000_000}
+JOURNAL = {"ring_bytes": RING_BYTES, "segment_bytes": 1 << 16, "index_count": 1 << 10, "gather_ns": 0, "interval_ns": 2_000_000_000}
 
 
 def journal_config(level: str) -> JournalConfig:

@@ -34,6 +34,8 @@ username = "DEMO01"
 password = "env:OUCH_PASSWORD"
 mpid = "DEMO"
 """
+# Each life lays a lane out anew: with the usual sizes that costs more than all that is done in it.
+LANE_SIZES = {"commands": 64, "events": 64, "stream": 1024}
 DOWN_NS = 1 * SECOND  # how long the gateway stays dead: more than an engine's delay in some scenarios, less in others
 
 
@@ -54,6 +56,8 @@ class CrashWorld(World):
             latch.create(self.latch_path, 7, NOW, False, "test", "start")
         self.latch = bytearray(self.latch_path.read_bytes())
         self.tables = Tables(self.config, self.plan, self.instruments, dict.fromkeys(secret_references(self.config), "secret"))
+        for name, size in LANE_SIZES.items():
+            setattr(self.tables.sizes, name, size)
         self.border = border
         self.witness = Witness(self)
         self.moves = 0
