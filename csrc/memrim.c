@@ -25,6 +25,12 @@ static int64_t send_(void *ctx, uint32_t conn, const uint8_t *buf, uint32_t n) {
   memcpy(c->out + c->out_len, buf, n);
   c->out_len += n;
   if (c->short_send >= 0) c->short_send -= (int64_t)n;
+  gw_memrim *m = ctx;
+  if (m->head_lsn && m->n_sends < m->sends_cap) {
+    uint64_t *note = m->sends + 2 * m->n_sends++;
+    note[0] = *m->head_lsn;
+    note[1] = n;
+  }
   return n;
 }
 static int64_t budget(void *ctx, uint32_t conn) {

@@ -22,6 +22,9 @@ typedef struct gw_memrim {
   const uint8_t *records;        /* a journal's records, for those that left the ring: offsets[lsn - first_lsn] */
   const uint64_t *offsets;
   uint64_t first_lsn, n_records;
+  const uint64_t *head_lsn;      /* of the lane's ring; NULL: sends are not noted */
+  uint64_t *sends;               /* each send: the newest record at that moment, and the bytes that were taken; 2 * sends_cap entries */
+  uint32_t sends_cap, n_sends;
 } gw_memrim;
 /* Fill `rim` with functions over `m`. */
 void gw_memrim_init(gw_memrim *m, gw_rim *rim);

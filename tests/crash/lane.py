@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.journal.journal import JournalConfig
+from gateway.journal.record import Kind
 from gateway.journal.record import ffi as jffi
 from gateway.journal.record import lib as jlib
 from gateway.journal.restart import Found
@@ -16,6 +17,8 @@ from gateway.lane.tables import Tables
 RING_BYTES = 1 << 17  # holds every record of a short scenario; a copy of it is made at each death
 WIRE_BYTES = 1 << 14
 GRANT_NS = 2_000_000  # from asking for numbers to having them on the disk: what does not wait for that is found out
+SENDS = 1 << 10  # of one step
+FRAME_LEN = ffi.offsetof("gw_rec_out", "frame_len")
 JOURNAL = {"ring_bytes": RING_BYTES, "segment_bytes": 1 << 16, "index_count": 1 << 10, "gather_ns": 0, "interval_ns": 2_000_000_000}
 
 
@@ -84,6 +87,9 @@ class JournaledLane(InlineDriver):
         self._old_offsets = ffi.new("uint64_t[]", offsets or [0])
         self._world.records, self._world.offsets = self._old_records, self._old_offsets
         self._world.first_lsn, self._world.n_records = 1, len(self._old)
+        self._sends = ffi.new("uint64_t[]", 2 * SENDS)
+        self._world.head_lsn, self._world.sends, self._world.sends_cap = ffi.addressof(self.ring, "head_lsn"), self._sends, SENDS
+        self._looked, self._ahead = found.next_lsn - 1, 0
         self._granted_at: dict[tuple[int, int, int], int] = {}
         self.old = lambda lsn: self._old[lsn - 1] if 0 < lsn <= len(self._old) else None
         self._world.grant = 0
@@ -116,7 +122,24 @@ class JournaledLane(InlineDriver):
         self.die_if_dying(now_ns)
         self.at_border()
         self.die_if_dying(now_ns)
+        assert not (early := self.sent_too_early()), early
         return work + self.write(now_ns)
+
+    def sent_too_early(self) -> str:
+        """A send since the last call whose bytes were not all in records before it (I12, write-ahead); empty if there was none."""
+        assert self._world.n_sends < SENDS, "more sends in a step than are noted"
+        early = ""
+        for number in range(self._world.n_sends):
+            lsn, count = self._sends[2 * number], self._sends[2 * number + 1]
+            while self._looked < lsn:
+                self._looked += 1
+                record = self.record(self._looked) or b""
+                self._ahead += int.from_bytes(record[FRAME_LEN : FRAME_LEN + 4], "little") if record[8] == Kind.OUT else 0
+            self._ahead -= count
+            if self._ahead < 0:
+                early, self._ahead = f"{-self._ahead} bytes were sent when the journal ended with record {lsn}, which does not have them yet", 0
+        self._world.n_sends = 0
+        return early
 
     def write(self, now_ns: int) -> int:
         """The writer does what there is to do; 1 if the lane has news of it."""

@@ -5,6 +5,7 @@ import os
 import re
 import resource
 import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,12 +13,18 @@ from pathlib import Path
 
 import pytest
 
+from gateway.admin import Status, StatusResult
 from gateway.journal.journal import ring_path
+from gateway.journal.reader import JournalReader
+from gateway.journal.record import HEAD, Kind
+from gateway.lane.native import ffi
 from gateway.native import ROOT
+from gateway.tools.ask import ask
 from simulators.demo.processes import Child
 
 GATEWAY = str(Path(sys.executable).with_name("gateway"))
 BOUND_S = 20.0
+RESTART, RESTART_EPOCH = struct.Struct("<I"), ffi.offsetof("gw_rec_restart", "new_epoch") - HEAD.size
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
 CONFIG = f"""
 name = "start"
@@ -85,6 +92,21 @@ def place(tmp_path: Path) -> Place:
         yield place
     finally:
         ring_path(place.state).unlink(missing_ok=True)
+
+
+def test_each_life_has_an_epoch_of_its_own(place: Place) -> None:
+    """What an earlier life left in a socket, a ring or an id is told from what this one does by it."""
+    child = place.start()
+    try:
+        status = ask(place.state, Status())
+        assert isinstance(status, StatusResult) and status.epoch == 3
+        reader = JournalReader(place.state)
+        epochs = [reader.head(int(segment.stem)).epoch for segment in place.segments()]
+        assert epochs == sorted(epochs) and set(epochs) == {1, 2, 3}, epochs
+        restarts = [RESTART.unpack_from(payload, RESTART_EPOCH)[0] for head, payload in reader.records() if head.kind == Kind.RESTART]
+        assert restarts == [2, 3]
+    finally:
+        child.stop()
 
 
 def flip(path: Path, offset: int) -> None:
