@@ -244,6 +244,7 @@ void gw_conn_closed(gw_lane *l, uint32_t conn) {
   c->answer_len = c->sendq_len = c->sendq_n = 0;
   c->rr_from = c->rr_to = c->rr_cut = c->ask_from = c->through = 0;
   c->probe_ns = c->ask_ns = c->close_at_ns = 0;
+  c->garbled = 0;
   c->facts |= GW_FACT_CLOSED;
   gw_belled(l, conn);
   if (c->role == GW_ROLE_DOOR) return;
@@ -273,11 +274,18 @@ void gw_resend_wanted(gw_conn *c, uint64_t first, uint64_t last) {
   if (last > c->rr_to) c->rr_to = last;
 }
 /* What a message does to its connection, whoever handles it. */
+static void garbled(gw_lane *l, uint32_t conn) {
+  gw_conn *c = &l->conns[conn];
+  l->core->n_garbled++;
+  if (c->role == GW_ROLE_DOOR) { c->closing = 1; gw_dirty(l, conn); }
+  else if (++c->garbled > GW_GARBLED_MAX) { c->facts |= GW_FACT_GARBLED; gw_belled(l, conn); }
+}
 void gw_apply_session(gw_lane *l, uint32_t conn, const gw_rec_in *r, const uint8_t *frame) {
   gw_conn *c = &l->conns[conn];
   c->rx_count++;
   c->last_rx_ns = (int64_t)r->h.t_ns;
   c->probe_ns = 0;
+  if (r->cls != CLS_GARBLED) c->garbled = 0;
   if (r->consumed) {
     c->rx_next = r->cls == CLS_GAP_FILL ? r->a : r->seq + 1;
     if (c->ask_ns) c->ask_ns = c->last_rx_ns;   /* what was asked for is coming */
@@ -286,7 +294,7 @@ void gw_apply_session(gw_lane *l, uint32_t conn, const gw_rec_in *r, const uint8
     case ACT_DROP:
       c->dropped++;
       l->core->n_dropped++;
-      if (r->cls == CLS_GARBLED) { l->core->n_garbled++; if (c->role == GW_ROLE_DOOR) { c->closing = 1; gw_dirty(l, conn); } }
+      if (r->cls == CLS_GARBLED) garbled(l, conn);
       break;
     case ACT_CLOSE: c->closing = 1; gw_dirty(l, conn); break;
     case ACT_GAP:

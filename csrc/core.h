@@ -25,6 +25,7 @@
 #define GW_SPAN_MAX (1ull << 60)     /* longest time anybody may ask for, ns: added to a time it stays in 64 bits */
 #define GW_NUMBER_MAX (1ull << 52)   /* numbers and venue ids are below; keys are made of them */
 #define GW_NOTE_JOURNAL_FAILED 1
+#define GW_GARBLED_MAX 10            /* garbled messages in a row; who sends more is no peer of ours */
 /* Where `make crash` lets a process die: before each send and between a record and its application. */
 #ifdef GW_CRASH_HOOKS
 #define GW_CRASH_POINT() gw_crash_point()
@@ -59,6 +60,7 @@ typedef struct gw_conn {
   uint64_t bound_end;
   int64_t pace_ns, pace_tokens;          /* venue pacing: bucket in millionths of a message */
   uint32_t answer_len, sendq_len, sendq_n, queued, open_orders, in_doubt;
+  uint32_t garbled, pad1_;               /* messages that were none, in a row */
   uint32_t q_new[2], q_replace[2], q_cancel[2], q_status[2];   /* heads and tails of slot lists */
   uint8_t answer[128];                   /* TestReqID to answer */
   uint8_t sendq[GW_CONN_SEND];           /* session messages that wait: u32 len, u32 type, u64 seq, u64 flags, TLV */
@@ -301,6 +303,8 @@ static inline uint64_t gw_sweep_room(const gw_lane *l) {
   uint64_t want = (uint64_t)l->core->open_orders * GW_SWEEP_BYTES, most = l->ring->size / 4;
   return want < most ? want : most;
 }
+/* Reports that a strategy may leave unread before its new orders are denied. */
+static inline uint64_t gw_stream_full(const gw_lane *l) { return l->sizes.stream / 4 * 3; }
 static inline void gw_dirty(gw_lane *l, uint32_t conn) { l->dirty[conn / 64] |= 1ull << (conn % 64); }
 static inline void gw_belled(gw_lane *l, uint32_t conn) { l->belled[conn / 64] |= 1ull << (conn % 64); }
 /* A socket came or went. A bell that is out stays out until it is given back; why the last socket ended is told with the next one. */

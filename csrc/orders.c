@@ -368,7 +368,10 @@ void gw_apply_dec(gw_lane *l, const gw_rec *h, const gw_dec *d, const uint8_t *f
   if (d->flags & DEC_ID_REUSED) { l->conns[conn].facts |= GW_FACT_EXEC_ID; gw_belled(l, conn); }
   switch (d->what) {
     case DEC_ACCEPT: apply_accept(l, h, d, frame, n, conn); break;
-    case DEC_DENY: denied(c, d->told.reason); break;
+    case DEC_DENY:
+      denied(c, d->told.reason);
+      if (d->told.reason == GW_REASON_TABLE_FULL) { l->conns[conn].facts |= GW_FACT_TABLE_FULL; gw_belled(l, conn); }
+      break;
     case DEC_CANCEL:
       if (!s) break;
       s->cxl_num = d->told.cl_ord_num;
@@ -431,6 +434,7 @@ void gw_apply_dec(gw_lane *l, const gw_rec *h, const gw_dec *d, const uint8_t *f
     gw_conn *to = &l->conns[d->told.stream];
     gw_dirty(l, d->told.stream);
     l->streams[(size_t)d->told.stream * l->sizes.stream + (to->stream_len++ & (l->sizes.stream - 1))] = h->lsn << 4 | sub;
+    if (to->stream_len - to->stream_sent == gw_stream_full(l)) { to->facts |= GW_FACT_SLOW; gw_belled(l, d->told.stream); }
   }
 }
 /* A frame of ours has its number and is about to leave. */

@@ -192,7 +192,7 @@ static uint16_t room_for_order(gw_lane *l, uint32_t conn) {
   if (l->core->stopping || l->core->stopped) return GW_REASON_SHUTDOWN;
   if (l->core->journal_failed) return GW_REASON_JOURNAL_FAILED;
   if (l->core->free_count == 0) return GW_REASON_TABLE_FULL;
-  if (c->stream_len - c->stream_sent >= l->sizes.stream / 4 * 3) return GW_REASON_TABLE_FULL;
+  if (c->stream_len - c->stream_sent >= gw_stream_full(l)) return GW_REASON_TABLE_FULL;
   return 0;
 }
 static uint16_t venue_takes(const gw_lane *l, uint32_t conn_v) {

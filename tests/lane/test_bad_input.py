@@ -41,6 +41,10 @@ def position(world: World) -> int:
     return world.lane.position(0, 0, world.plan.symbols.index("IBM"))
 
 
+def heard_by_operator(world: World, event: str) -> list[object]:
+    return [said for said in world.said if said.event == event]
+
+
 def healthy(world: World, strategy: FixClient, venue: GenericFix44) -> Counts:
     """After all that, an order still goes out once and comes back."""
     strategy.take()
@@ -114,6 +118,23 @@ def test_garbage_is_skipped_and_what_follows_is_taken_once_it_is_sent_again(tmp_
     assert healthy(world, strategy, venue).orders == 3
 
 
+@pytest.mark.parametrize(("garbage", "stays"), [(10, True), (11, False)])
+def test_who_sends_garbage_and_nothing_else_is_no_peer(tmp_path: Path, garbage: int, stays: bool) -> None:
+    world, strategy, venue = opened(tmp_path)
+    frame = b"8=FIX.4.4\x019=65\x0135=0\x0149=STRAT\x0156=GW\x0134=2\x0152=20251120-12:00:00.000\x01112=XXXXXXXXXXX\x0110=000\x01"
+    for _ in range(garbage):
+        world.lane.feed(strategy.conn, frame)
+        world.settle()
+    world.run(SECOND)
+    told = strategy.take()
+    assert [message.get(58) for message in told if message[35] == "5"] == ([] if stays else ["Too many garbled messages"])
+    assert world.lane.counts().garbled == garbage
+    if not stays:
+        strategy = world.client()
+        strategy.log_on()
+    healthy(world, strategy, venue)
+
+
 def test_a_venue_that_closes_in_the_middle_of_a_message_loses_nothing(tmp_path: Path) -> None:
     world, strategy, venue = opened(tmp_path)
     new(strategy, "A")
@@ -161,6 +182,7 @@ def test_a_full_table_denies_new_orders_and_books_every_report(tmp_path: Path) -
     told = only(strategy.take(), *REPORT)
     assert [report[0] for report in told] == ["0"] * 16 + ["8"] * 4
     assert {report[2] for report in told[16:]} == {"a table of the gateway is full"}
+    assert heard_by_operator(world, "table.full"), world.said
     says(world, venue, FILL.format(exec="X1", id="0000000000001", symbol="IBM", qty="1", px="191"))
     assert position(world) == 1
     assert only(strategy.take(), 150, 39) == [("F", "2")]
@@ -192,6 +214,7 @@ def test_a_full_stream_denies_new_orders_then_reads_no_more_and_loses_no_report(
     world.lane.take_only(strategy.conn, 0)
     for n in range(400):  # each refusal is one unread report
         strategy.say(f"35=D|11=W{n}|1=WHO|55=IBM|{REST}38=1|44=191|")
+    assert len(heard_by_operator(world, "strategy.slow")) == 1, world.said
     says(world, venue, FILL.format(exec="X1", id="0000000000001", symbol="IBM", qty="100", px="191"))
     assert position(world) == 100
     world.lane.take_only(strategy.conn, None)
