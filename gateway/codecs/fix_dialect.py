@@ -474,7 +474,10 @@ def _slots(message: FixMessage) -> tuple[int, int, bytes]:
     for bits in range(max(1, len(rows).bit_length()), 11):
         for k in range(1, 2001):
             factor = (2654435769 * k | 1) & 0xFFFFFFFF
-            places = {(tag * factor & 0xFFFFFFFF) >> (32 - bits): i for tag, i in rows.items()}
-            if len(places) == len(rows):
+            places: dict[int, int] = {}
+            for tag, i in rows.items():
+                if places.setdefault((tag * factor & 0xFFFFFFFF) >> (32 - bits), i) != i:
+                    break  # most factors fail within a few tags
+            else:
                 return factor, 32 - bits, bytes(places.get(place, 0) for place in range(1 << bits))
     raise LayoutError(f"{message.name}: no room for its {len(rows)} tags in 1024 slots; split the message or bind fewer")

@@ -124,8 +124,13 @@ async def strategy(folder: Path) -> Strategy:
     return client
 
 
-async def ended(process: trio.Process) -> int | None:
-    """SIGTERM, and its exit code."""
+async def ended(process: trio.Process, client: Strategy | None = None) -> int | None:
+    """SIGTERM, and its exit code; a strategy that is still there answers the Logout, so that nobody waits for it."""
     process.terminate()
+    if client is not None:
+        while (await client.hear())[35] != "5":
+            pass
+        await client.say("35=5|")
+        await client.stream.aclose()
     with trio.fail_after(BOUND_S):
         return await process.wait()

@@ -3,16 +3,17 @@
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import trio
 
 from gateway import admin
+from gateway.config import load
 from gateway.control.anew import Anew, Before, Carried, archive, finish
+from gateway.control.begin import begin
 from gateway.errors import ConfigError
 from gateway.journal.journal import boot_id, ring_path
 from gateway.journal.reader import JournalReader
@@ -20,12 +21,11 @@ from gateway.journal.record import HEAD, Kind
 from gateway.journal.restart import restart
 from gateway.journal.store import DirStore
 from gateway.lane.records import notes
+from gateway.seams import SystemClock, SystemRng
 from gateway.tools.replay import replay
 from simulators.generic_fix44 import GenericFix44
 from tests.control.process import (
-    BOUND_S,
     CONFIG,
-    GATEWAY,
     INSTRUMENTS,
     Strategy,
     asked,
@@ -55,12 +55,11 @@ async def deployment(folder: Path, more: str = "") -> AsyncIterator[tuple[Path, 
         ring_path(folder / "state").unlink(missing_ok=True)
 
 
-async def refused(file: Path, *arguments: str) -> str:
-    """What a gateway says that does not start."""
-    with trio.fail_after(BOUND_S):
-        done = await trio.run_process([GATEWAY, "run", str(file), *arguments], stdout=subprocess.DEVNULL, capture_stderr=True, check=False)
-    assert done.returncode == 1, done
-    return str(done.stderr.decode())
+def refused(file: Path, anew: Anew | None = None) -> str:
+    """What a gateway says that does not begin."""
+    with pytest.raises(ConfigError) as told:
+        begin(*load(file), {}, SystemClock(), SystemRng(), anew)
+    return str(told.value)
 
 
 def notes_of(state: Path) -> list[bytes]:
@@ -92,7 +91,7 @@ async def test_another_configuration_begins_anew_and_its_numbers_go_on(tmp_path:
             await client.stream.aclose()
             assert await ended(process) == 0
         file.write_text(file.read_text() + OTHER)
-        assert "begun with other accounts, strategies, strategies' doors" in (said := await refused(file)) and "--begin-anew" in said
+        assert "begun with other accounts, strategies, strategies' doors" in (said := refused(file)) and "--begin-anew" in said
         async with gateway(file, "--begin-anew") as process:
             numbers = await venue_numbers(tmp_path)
             assert min(numbers) > 5, "the venue, which knows its numbers, has let us in; they did not begin at 1"
@@ -120,18 +119,17 @@ async def test_what_is_open_or_held_is_not_left_behind(tmp_path: Path) -> None:
             await filled(client, BUY.format("A1"))
             await client.say(REST.format("A2"))
             assert (await client.hear())[39] == "0"
-            assert await ended(process) == 0
-            await client.stream.aclose()
+            assert await ended(process, client) == 0
         before = sorted(path.name for path in state.rglob("*"))
-        said = await refused(file, "--begin-anew")
+        said = refused(file, Anew())
         assert "it ends with 1 open orders: start it once more with its own configuration" in said
         assert "it ends with positions: ACC IBM 100; the new journal begins with none" in said
-        assert "open orders" in await refused(file, "--begin-anew", "--positions-forgotten")
+        assert "open orders" in refused(file, Anew(positions_forgotten=True))
         assert sorted(path.name for path in state.rglob("*")) == before, "nothing has changed"
         file.write_text(file.read_text().replace('"leave"', '"cancel"'))
         async with gateway(file) as process:
             assert await ended(process) == 0
-        said = await refused(file, "--begin-anew")
+        said = refused(file, Anew())
         assert "open orders" not in said and "or say --positions-forgotten" in said
         async with gateway(file, "--begin-anew", "--positions-forgotten") as process:
             assert await asked(tmp_path, admin.PositionsWanted()) == admin.PositionsResult(())
@@ -145,7 +143,7 @@ async def test_a_journal_whose_end_may_be_missing_is_not_archived(tmp_path: Path
             os.kill(process.pid, 9)
             await process.wait()
         ring_path(tmp_path / "state").unlink()  # as a loss of power does
-        assert "its end may be missing (the machine went down)" in await refused(file, "--begin-anew")
+        assert "its end may be missing (the machine went down)" in refused(file, Anew())
         async with gateway(file) as process:
             assert await ended(process) == 0
         async with gateway(file, "--begin-anew") as process:
@@ -178,32 +176,30 @@ async def test_a_death_on_the_way_is_finished_by_the_next_start(tmp_path: Path) 
             assert await ended(process) == 0
 
 
-async def test_a_journal_that_is_archived_before_its_numbers_went_on_takes_them_along(tmp_path: Path) -> None:
+async def test_what_goes_on_of_each_session(tmp_path: Path) -> None:
+    """Numbers and ids, or on a new day ids alone; and where what was archived before has not gone on yet, at least its numbers."""
     state = tmp_path / "state"
-    connections = {"venue generic_fix44 GW to VENUE": Carried(500, 600, 700)}
-    async with deployment(tmp_path) as (file, _):
-        async with gateway(file) as process:
-            assert await ended(process) == 0
-        found = restart(DirStore(state), None, boot_id())
-        after = archive(state, found, Anew(), Before("archive/x", (), connections))
-        assert after.connections["venue generic_fix44 GW to VENUE"] == Carried(500, 600, 700)
-        assert after.connections["strategy STRAT to GW"] == Carried()
-
-
-@pytest.mark.parametrize("from_one", [False, True])
-async def test_on_a_new_day_fix_numbers_begin_at_one_and_ids_go_on(tmp_path: Path, from_one: bool) -> None:
-    state = tmp_path / "state"
+    venue, seat = "venue generic_fix44 GW to VENUE", "strategy STRAT to GW"
     async with deployment(tmp_path) as (file, _):
         async with gateway(file) as process:
             client = await strategy(tmp_path)
             await filled(client, BUY.format("A1"))
             await filled(client, SELL.format("A2"))
-            assert await ended(process) == 0
-            await client.stream.aclose()
-        carried = archive(state, restart(DirStore(state), None, boot_id()), Anew(numbers_from_one=from_one)).connections
-        venue, seat = carried["venue generic_fix44 GW to VENUE"], carried["strategy STRAT to GW"]
-        assert venue.token == 3, "two ClOrdIDs have been used"
-        assert ((venue.rx, venue.tx, seat.rx, seat.tx) == (1, 1, 1, 1)) == from_one
+            assert await ended(process, client) == 0
+
+        def carried(anew: Anew, earlier: Before | None = None) -> dict[str, Carried]:
+            before = archive(state, restart(DirStore(state), None, boot_id()), anew, earlier)
+            for name in ("journal", "watermarks"):
+                shutil.move(state / before.archive / name, state / name)
+            return before.connections
+
+        plain = carried(Anew())
+        assert min(plain[venue].rx, plain[venue].tx) > 5 and min(plain[seat].rx, plain[seat].tx) > 2
+        assert plain[venue].token == 3, "two ClOrdIDs have been used"
+        new_day = carried(Anew(numbers_from_one=True))
+        assert new_day == {venue: replace(plain[venue], rx=1, tx=1), seat: replace(plain[seat], rx=1, tx=1)}
+        earlier = Before("archive/x", (), {venue: Carried(500, 600, 700)})
+        assert carried(Anew(), earlier) == {**plain, venue: replace(plain[venue], rx=500, tx=600, token=700)}
 
 
 def test_nothing_archived_is_nothing_to_finish(tmp_path: Path) -> None:
