@@ -163,6 +163,7 @@ struct gw_lane {
   gw_secret *secrets;
   gw_wire *wires;
   uint8_t *rx_buf, *tx_buf;
+  size_t common;                         /* bytes of the arena before what belongs to single connections */
   gw_cmd *cmds;
   gw_ev *evs;
   uint64_t cmd_head, cmd_tail, ev_head, ev_tail;

@@ -251,6 +251,8 @@ const char *gw_build_id(void);
 
 /* Bytes of arena a lane of these sizes needs. */
 size_t gw_lane_size(const gw_sizes *sizes);
+/* How many of them, from the beginning, any order may touch; the rest belongs to single connections. 0 as gw_lane_size. */
+size_t gw_lane_common(const gw_sizes *sizes);
 /* Lay a lane out in `mem` (zeroed, 64-byte aligned). 0, or a negative fault: GW_RANGE when a size or a table index is out of bounds. */
 int gw_lane_init(void *mem, size_t size, const gw_sizes *sizes, const gw_tables *tables, gw_ring *ring, uint8_t *latch, size_t latch_len, const gw_rim *rim);
 /* Other tables with the same names at the same numbers: what a START record behind the first one says, before it is written or applied. */

@@ -33,8 +33,6 @@ static size_t lay_out(gw_lane *l, uint8_t *base, const gw_sizes *z) {
   l->token_pairs = take(&a, tokens * sizeof *l->token_pairs);
   l->seen_execs = take(&a, (size_t)z->seen * 2 * sizeof *l->seen_execs);
   l->seen_ring = take(&a, (size_t)z->seen * 8);
-  l->nums = take(&a, (size_t)z->conns * GW_NUMS * sizeof *l->nums);
-  l->streams = take(&a, (size_t)z->conns * z->stream * 8);
   l->kill_of = take(&a, (size_t)(1 + z->venues + z->accounts + z->strategies + z->instruments) * 4);
   l->risk = take(&a, gw_risk_size(&rz));
   l->limits_len = gw_limits_size(&rz);
@@ -55,10 +53,13 @@ static size_t lay_out(gw_lane *l, uint8_t *base, const gw_sizes *z) {
   l->value_store = take(&a, z->conns * GW_SESSION_VALUES * sizeof *l->value_store);
   l->secrets = take(&a, (z->secrets + 1) * sizeof *l->secrets);
   l->wires = take(&a, z->conns * sizeof *l->wires);
-  l->rx_buf = take(&a, (size_t)z->conns * z->rx);
-  l->tx_buf = take(&a, (size_t)z->conns * z->tx);
   l->cmds = take(&a, z->commands * sizeof *l->cmds);
   l->evs = take(&a, z->events * sizeof *l->evs);
+  l->common = a.at;   /* what follows is single connections' */
+  l->nums = take(&a, (size_t)z->conns * GW_NUMS * sizeof *l->nums);
+  l->streams = take(&a, (size_t)z->conns * z->stream * 8);
+  l->rx_buf = take(&a, (size_t)z->conns * z->rx);
+  l->tx_buf = take(&a, (size_t)z->conns * z->tx);
   if (base) {
     l->core->by_client.mask = clients - 1;
     l->core->by_token.mask = tokens - 1;
@@ -66,6 +67,12 @@ static size_t lay_out(gw_lane *l, uint8_t *base, const gw_sizes *z) {
     l->risk_sizes = rz;
   }
   return a.at;
+}
+size_t gw_lane_common(const gw_sizes *z) {
+  gw_lane l;
+  if (!sizes_ok(z)) return 0;
+  lay_out(&l, NULL, z);
+  return l.common;
 }
 size_t gw_lane_size(const gw_sizes *z) { return sizes_ok(z) ? lay_out(NULL, NULL, z) : 0; }
 

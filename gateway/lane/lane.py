@@ -122,9 +122,9 @@ def fault_name(code: int) -> str:
 
 
 def _make_resident(memory: mmap.mmap, size: int) -> None:
-    """Take the pages now, in large ones where the system gives them: an order waits neither for a page nor for its address."""
+    """Take the first `size` bytes' pages now, in large ones where the system gives them: an order waits neither for a page nor for its address."""
     with contextlib.suppress(OSError):  # without large pages it is only slower
-        memory.madvise(mmap.MADV_HUGEPAGE)
+        memory.madvise(mmap.MADV_HUGEPAGE, 0, size)
     for at in range(0, size, mmap.PAGESIZE):
         memory[at] = 0
 
@@ -132,7 +132,7 @@ def _make_resident(memory: mmap.mmap, size: int) -> None:
 class Lane:
     """A lane's memory. `pointer` is its gw_lane *.
 
-    resident: all of it is in memory before the first order.
+    resident: what any order may touch is in memory before the first one.
     old: reads a record that has left the ring, None where it cannot (then its message is left for the next bell).
     Raises: ConfigError where the tables cannot be laid out, LaneFault where the lane refuses them.
     """
@@ -146,7 +146,7 @@ class Lane:
         # Anonymous memory is zeroed, page aligned, and costs nothing where it is never touched. Private: a fork's lane is its own.
         self._memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         if resident:
-            _make_resident(self._memory, size)
+            _make_resident(self._memory, lib.gw_lane_common(tables.sizes))
         self._base = ffi.from_buffer("uint8_t[]", self._memory, require_writable=True)
         self.pointer = ffi.cast("gw_lane *", self._base)
         self.ring = ring
