@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+SENDERS = {
+    "new_order": "client", "cancel": "client", "replace": "client", "status": "client", "mass_cancel": "client",
+    "execution_report": "venue", "cancel_reject": "venue", "mass_cancel_report": "venue",
+}  # fmt: skip
 DIRECTIONS = {"client": "client->venue", "venue": "venue->client", "either": "either"}
 
 
@@ -96,20 +100,37 @@ class Binary:
 
 
 class Fix:
-    """A FIX dialect."""
+    """A FIX dialect: the C codec speaks, and the plain reading of the fields runs beside it."""
 
     def __init__(self, protocol: str) -> None:
-        from gateway.codecs import fix
+        from gateway.codecs import fix, fix_reference
+        from gateway.codecs.records import order
 
         self.codec = fix.load(protocol)
         self.fault = fix.FixFault
+        self.reference = fix_reference
+        kinds = {value.value: value.name for value in order().enums["kind"].values}
+        # Who sends an order's messages follows from what they are; those of the session layer may come from either side.
+        self.senders = {message.name: SENDERS.get(kinds.get(message.kind, ""), "either") for message in self.codec.dialect.messages.values()}
 
     def next(self, data: bytes, sender: str) -> tuple[str, str, int, dict[str, Any]] | None:
         try:
             decoded = self.codec.decode_fields(data)
         except self.fault as fault:
             raise Wrong(str(fault), fault.offset or 0) from fault
-        return None if decoded is None else (decoded.message, "either", decoded.length, dict(decoded.fields))
+        if decoded is None:
+            return None
+        self._compare(bytes(data[: decoded.length]), decoded)
+        return decoded.message, self.senders.get(decoded.message, "either"), decoded.length, dict(decoded.fields)
+
+    def _compare(self, frame: bytes, decoded: Any) -> None:
+        """The C codec and the plain reading must see the same values in the same order. Raises: Wrong."""
+        try:
+            plain = [value.decode("latin-1") for _, value in self.reference.fields(frame)]
+        except self.reference.Malformed as malformed:
+            raise Wrong(f"{decoded.message}: the C codec takes it, the reference says: {malformed}", malformed.offset) from malformed
+        if plain != list(decoded.fields.values()):
+            raise Wrong(f"{decoded.message}: the C codec says {list(decoded.fields.values())}, the reference {plain}")
 
     def bytes_of(self, message: str, fields: dict[str, Any]) -> bytes:
         try:

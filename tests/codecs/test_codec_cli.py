@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.codecs import fix_reference
 from gateway.journal.journal import Journal, JournalConfig, attach_ring, boot_id, ring_path
 from gateway.journal.record import Kind
 from gateway.journal.restart import restart
@@ -21,6 +22,7 @@ from tests.journal.ring import append_to
 Out = pytest.CaptureFixture[str]
 ORDER = next(g for g in all_of("ouch50") if g.message == "EnterOrder")
 ACCEPTED = next(g for g in all_of("ouch50") if g.message == "OrderAccepted")
+from tests.codecs.fixtext import wire
 
 
 def pcap(*packets: bytes, magic: bytes = b"\xd4\xc3\xb2\xa1", link: int = 1) -> bytes:
@@ -70,6 +72,21 @@ def test_fix_there_and_back(capsys: Out, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("sys.stdin", io.StringIO(line))
     assert encode_main(["fix44"]) == 0
     assert capsys.readouterr().out == message.hex() + "\n"
+
+
+def test_fix_says_who_sends_what_only_one_side_can(capsys: Out) -> None:
+    head = "34=2|49=A|52=20250301-12:00:00.000|56=B|"
+    for kind, direction in {"D": "client->venue", "AF": "client->venue", "8": "venue->client", "9": "venue->client", "0": "either", "j": "either", "U7": "either"}.items():
+        assert decode_main(["fix44", "--hex", wire(f"35={kind}|{head}").hex()]) == 0
+        assert json.loads(capsys.readouterr().out)["direction"] == direction, kind
+
+
+def test_a_difference_between_the_fix_codecs_is_exit_1(capsys: Out, monkeypatch: pytest.MonkeyPatch) -> None:
+    message = wire("35=0|34=2|49=A|52=20250301-12:00:00.000|56=B|")
+    seen = fix_reference.fields(message)
+    monkeypatch.setattr(fix_reference, "fields", lambda data: seen[:-1])
+    assert decode_main(["fix44", "--hex", message.hex()]) == 1
+    assert "Heartbeat: the C codec says ['FIX.4.4', " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
