@@ -15,6 +15,7 @@ from gateway.journal.restart import restart
 from gateway.journal.store import DirStore
 from gateway.seams import SystemRng
 from gateway.tools.codec_cli import decode_main, encode_main
+from tests.codecs.fixtext import wire
 from tests.codecs.golden import all_of
 from tests.codecs.support import PROTOCOLS
 from tests.journal.ring import append_to
@@ -22,7 +23,6 @@ from tests.journal.ring import append_to
 Out = pytest.CaptureFixture[str]
 ORDER = next(g for g in all_of("ouch50") if g.message == "EnterOrder")
 ACCEPTED = next(g for g in all_of("ouch50") if g.message == "OrderAccepted")
-from tests.codecs.fixtext import wire
 
 
 def pcap(*packets: bytes, magic: bytes = b"\xd4\xc3\xb2\xa1", link: int = 1) -> bytes:
