@@ -1,7 +1,10 @@
 """`gateway journal list · print`: the segments of a journal, and its records as JSON lines, live or dead, beside the gateway."""
 
 import argparse
+import json
 import sys
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from gateway.tools.show import NoStateDir, state_dir, table
@@ -9,7 +12,6 @@ from gateway.tools.show import NoStateDir, state_dir, table
 
 def main(argv: list[str]) -> int:
     """Exit 0; 1 where the journal is damaged, not there, or without the records asked for; 7 without a configuration."""
-    from gateway.journal import export
     from gateway.journal.errors import JournalError
 
     options = _parser().parse_args(argv)
@@ -21,7 +23,7 @@ def main(argv: list[str]) -> int:
             print(_listed(source))
         else:
             printed = False
-            for line in export.lines(source, options.from_lsn, options.count):
+            for line in _printed(source, options.from_lsn, options.count, options.raw):
                 printed = True
                 print(line)
             if not printed:
@@ -40,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     printed = commands.add_parser("print", help="records as JSON lines")
     printed.add_argument("--from", dest="from_lsn", type=int, default=1, metavar="LSN", help="the first record (default 1)")
     printed.add_argument("--count", type=int, default=None, help="so many records (default: all)")
+    printed.add_argument("--raw", action="store_true", help="payloads in hexadecimal instead of what they say")
     for command in (listed, printed):
         command.add_argument("journal", nargs="?", type=Path, metavar="JOURNAL", help="a state_dir or a folder of segments; left out: the configuration's")
     return parser
@@ -64,6 +67,23 @@ def _source(named: Path | None) -> Path | int:
         print(f"gateway journal: {named}: no such folder; name a state_dir or a folder of segments", file=sys.stderr)
         return 1
     return named
+
+
+def _printed(source: Path, from_lsn: int, count: int | None, raw: bool) -> Iterator[str]:
+    """A JSON line a record. Raises: JournalError."""
+    from gateway.journal.export import as_object
+    from gateway.journal.reader import JournalReader
+    from gateway.journal.record import HEAD
+    from gateway.lane.shown import plan_of, shown
+    from risk.words import utc
+
+    reader = JournalReader(source)
+    first = next(reader.records(), None)
+    names = plan_of(HEAD.pack(*first[0]) + first[1]) if first is not None and not raw else None
+    for head, payload in islice(reader.records(from_lsn), count):
+        said = as_object(head, payload, {} if raw else {head.kind: lambda head, payload: shown(head, payload, names)})
+        time = f"{utc(head.t_ns)[:-1]}.{head.t_ns % 1_000_000_000:09}Z"
+        yield json.dumps({"lsn": said.pop("lsn"), "time": time, **said}, separators=(",", ":"))
 
 
 def _listed(source: Path) -> str:
