@@ -23,7 +23,7 @@ SESSION = admin.SessionView("nasdaq", "venue", "ouch50", "OPEN", "flow", "open",
 STATUS = admin.StatusResult(
     4711, "local", "0.1.0", True, "OPEN", "var/local", 1_000_000_000, 3_725_000_000_000, "running", 2, {"api": "127.0.0.1:7001"}, (SESSION,),
     {"orders": 12, "fills": 7}, {"limit": 1, "paused": 2}, {"level": "async", "lsn": 99, "failure": ""},
-    ("symbol AAPL (pause symbol AAPL by ann: news)",),
+    ("symbol AAPL, by ann: news",),
 )  # fmt: skip
 ORDER = admin.OrderView("DEMO", "DEMO", "AAPL", "nasdaq", "buy", "limit", "day", "100", "40", "60", "partially_filled", 17, price="187.25", in_doubt=True)
 ANSWERS: dict[type[object], admin.Result] = {
@@ -169,7 +169,7 @@ def test_the_tables_read_well() -> None:
         "doors: api 127.0.0.1:7001",
         "counts: orders 12, fills 7",
         "denied: limit 1, paused 2",
-        "paused: symbol AAPL (pause symbol AAPL by ann: news)",
+        "paused: symbol AAPL, by ann: news",
         "journal: level async, lsn 99",
         "state: var/local",
         "",

@@ -33,8 +33,8 @@ class Operator:
 
     @property
     def paused(self) -> tuple[str, ...]:
-        """A line for each paused scope: which, by whom, why."""
-        return tuple(f"{say_scope(scope)} ({why})" for scope, why in self._paused.items())
+        """A line for each paused scope: which, by whom, why; as it was journaled."""
+        return tuple(f"{say_scope(scope)}, {why.removeprefix(f'pause {say_scope(scope)} ')}" for scope, why in self._paused.items())
 
     @property
     def limits(self) -> admin.LimitsResult:
