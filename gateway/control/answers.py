@@ -19,8 +19,24 @@ from gateway.lane.plan import Family
 from gateway.lane.views import positions
 from gateway.model import OrdStatus, OrdType, Side, TimeInForce
 from gateway.seams import Clock
+from gateway.sessions.actions import NEVER, SECOND
 
 VERSION = "0.1.0"
+
+
+# States of session machines → what such a session waits for.
+WAITS_FOR = {
+    "LOGON_SENT": "waits for the answer to its logon",
+    "LOGIN_SENT": "waits for the answer to its login",
+    "RECOVERING": "is being sent what it missed",
+    "PROBING": "waits for the answer to a test request, behind which nothing is missing",
+    "FENCING": "waits for the answer to an account query, behind which nothing is missing",
+    "RECONCILING": "waits for the venue's status of all orders",
+    "LOGOUT_SENT": "waits for the answer to its logout",
+    "LOGOUT_RECEIVED": "waits for the venue to close",
+    "LEAVING": "waits for the venue to close",
+    "CLOSING": "waits for the connection's end",
+}
 
 
 class Answers:
@@ -65,7 +81,9 @@ class Answers:
         core, view, numbers = self._core, self._house.lane.view, self._house.plan
         for link in numbers.links:
             line = core.links[link.conn]
-            yield _session(line, "venue", link.spec.protocol, view(link.conn), venue=numbers.venues[link.venue], peer=f"{line.host}:{line.port}")
+            seen = view(link.conn)
+            text = waits_for(line, seen.in_doubt, self._clock.now_ns())
+            yield _session(line, "venue", link.spec.protocol, seen, venue=numbers.venues[link.venue], peer=f"{line.host}:{line.port}", text=text)
         for seat in numbers.seats:
             seat_line = core.seats[seat.conn]
             yield _session(seat_line, "strategy", _protocol(seat.family), view(seat.conn), strategy=seat.name)
@@ -106,15 +124,29 @@ def _protocol(family: Family) -> str:
 
 
 def _session(
-    line: End, role: Literal["venue", "strategy", "door"], protocol: str, v: ConnView, venue: str = "", strategy: str = "", peer: str = ""
+    line: End, role: Literal["venue", "strategy", "door"], protocol: str, v: ConnView, venue: str = "", strategy: str = "", peer: str = "", text: str = ""
 ) -> admin.SessionView:
     session = line.session if isinstance(line, Link | SeatLine | Place) else None
     return admin.SessionView(
         name=line.name, role=role, protocol=protocol, state=str(getattr(session, "state", "AWAIT_LOGON")), rx=RX_NAMES[v.rx], tx=TX_NAMES[v.tx],
         venue=venue, strategy=strategy, peer=peer, epoch=v.epoch, next_in=v.rx_next, next_out=v.tx_next, queued=v.queued,
         open_orders=v.open_orders, in_doubt=v.in_doubt, in_count=v.rx_count, out_count=v.tx_count, last_in_ns=v.last_rx_ns,
-        last_out_ns=v.last_tx_ns,
+        last_out_ns=v.last_tx_ns, text=text,
     )  # fmt: skip
+
+
+def waits_for(link: Link, in_doubt: int, now_ns: int) -> str:
+    """Why a session with a venue is not open, for people; empty for one that is."""
+    if link.ready:
+        return ""
+    if link.settling:
+        return f"asks for {in_doubt} orders in doubt one by one"
+    state = str(getattr(link.session, "state", ""))
+    if state != "DOWN":
+        return WAITS_FOR.get(state, "")
+    if link.connect_at_ns == NEVER:
+        return "is being connected" + (f" again; before: {link.down}" if link.down else "")
+    return f"{link.down or 'not connected yet'}; tries again in {max(link.connect_at_ns - now_ns, 0) / SECOND:.1f} s"
 
 
 def _word(kind: type[StrEnum], code: str) -> str:

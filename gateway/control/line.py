@@ -176,6 +176,10 @@ class Link(Line):
     host: str = "127.0.0.1"
     port: int = 0
     retry_ns: int = SECOND
+    lost: str = field(init=False, default="")
+    """Why its machine gave up the session, in its words and the venue's; empty once that is told in `down`."""
+    down: str = field(init=False, default="")
+    """Why it is not connected."""
     failures: int = field(init=False, default=0)
     connect_at_ns: int = field(init=False, default=0)
     """When to connect; NEVER while it is tried or stands."""

@@ -97,6 +97,8 @@ class Lines:
         if isinstance(line, Link) and tell.event in (Told.READY, Told.LOST):
             line.ready, line.settling = tell.event is Told.READY, False
             line.failures = 0 if line.ready else line.failures
+            reason = "" if tell.reason is None else tell.reason.value
+            line.lost = "" if line.ready else ": ".join(filter(None, (reason, tell.text)))
         if isinstance(line, Link) and tell.event is Told.STATUS_WANTED:
             line.settling = True  # the lane asks for each order in doubt by itself
 
@@ -110,6 +112,7 @@ class Lines:
     def retry(self, link: Link, why: str, now_ns: int) -> None:
         """Connect again after a while that grows with each failure in a row, never all at the same moment."""
         link.ready = False
+        link.down, link.lost = link.lost or why, ""
         if not self.keeps:
             return
         wait_ns = link.retry_ns * min(1 << min(link.failures, BACKOFF_MAX), BACKOFF_MAX)
