@@ -5,7 +5,7 @@
 # set_source("gateway.lane._lane", '#include "x.h"', sources=["csrc/x.c"], include_dirs=["csrc"], py_limited_api=True);
 # paths are relative to this folder. Nothing else is needed: setup.py finds them, and a *variant* is the same build with other
 # flags, into build/VARIANT. At run time gateway.native.load("gateway.lane._lane") takes the one that PORTCULLIS_BUILD names:
-#   unset  the release build, beside its package      asan  ASan and UBSan      crash  -DGW_CRASH_HOOKS, for `make crash`
+#   unset  the release build, beside its package      asan  ASan and UBSan      tsan  ThreadSanitizer      crash  -DGW_CRASH_HOOKS, for `make crash`
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -18,12 +18,16 @@ STRICT_C := -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Wconversion -Wshadow -Werr
 CFLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 LDFLAGS_asan := -fsanitize=address,undefined
 MEETS_C := tests/codecs tests/control tests/journal tests/lane tests/matching tests/risk tests/sim
+CFLAGS_tsan := -O1 -g -fsanitize=thread -Wno-tsan
+LDFLAGS_tsan := -fsanitize=thread
+THREADS := tests/lane/test_driver.py tests/journal/test_journal.py tests/kill/test_engage.py tests/kill/test_drain.py tests/kill/test_disconnect.py
+TSAN_ENV = LD_PRELOAD="$$($(CC) -print-file-name=libtsan.so)" PORTCULLIS_BUILD=tsan
 CFLAGS_crash := -DGW_CRASH_HOOKS=1
 ASAN_ENV = LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
 	UBSAN_OPTIONS=print_stacktrace=1 PORTCULLIS_BUILD=asan
 
 # A name that is both a folder and a command must always run.
-.PHONY: build build-asan build-crash test test-all crash demo bench lint lock clean
+.PHONY: build build-asan build-crash test test-all test-threads crash demo bench lint lock clean
 
 build: build/.release examples/demo.key
 
@@ -42,7 +46,7 @@ build/.release: .venv/.installed $(SOURCES) $(BUILD_FILES) $(LAYOUTS)
 	$(BIN)/python setup.py --quiet build_ext --inplace
 	@touch $@
 
-build/.asan build/.crash: build/.%: build/.release
+build/.asan build/.tsan build/.crash: build/.%: build/.release
 	CFLAGS="$(CFLAGS_$*)" LDFLAGS="$(LDFLAGS_$*)" $(BIN)/python setup.py --quiet build_ext --build-lib build/$* --build-temp build/temp-$*
 	@touch $@
 
@@ -66,6 +70,10 @@ test: lint build/.crash
 test-all: test build/.asan
 	PORTCULLIS_TESTS=all $(BIN)/python -m pytest -m more
 	$(ASAN_ENV) $(BIN)/python -m pytest $(MEETS_C)
+
+# The lane's thread, the writer's and control, with ThreadSanitizer in the C: real gateways in real processes.
+test-threads: build/.tsan
+	$(TSAN_ENV) $(BIN)/python -m pytest $(THREADS)
 
 crash: build build/.crash
 	PORTCULLIS_BUILD=crash $(BIN)/python -m tests.crash $(CRASH)

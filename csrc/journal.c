@@ -127,7 +127,7 @@ uint8_t *gw_ring_reserve(gw_ring *ring, uint32_t max_len)
     ring->at = NOTHING;
     if (max_len < GW_REC_HEAD || need > ring->rec_max || gw_ring_room(ring, skip + need) < skip + need) return NULL;
     const uint64_t end = ring->head + skip + need;
-    if (end > ring->reserved) ring->reserved = end; /* before the first byte is overwritten: gw_ring_at must not show it */
+    if (end > ring->reserved) __atomic_store_n(&ring->reserved, end, __ATOMIC_RELAXED); /* before the first byte is overwritten: gw_ring_at must not show it */
     if (skip) {
         const uint32_t marker = (uint32_t)GW_REC_SKIP;
         memcpy(ring_data(ring, ring->head), &marker, sizeof marker);
@@ -161,12 +161,13 @@ const gw_rec *gw_ring_at(const gw_ring *ring, uint64_t lsn)
 
 uint64_t gw_ring_find(const gw_ring *ring, uint64_t lsn, int *found)
 {
-    const uint64_t position = ring_index(ring)[lsn & (ring->index_count - 1)];
-    const uint64_t touched = ring->reserved > ring->head ? ring->reserved : ring->head;
+    /* Also from another thread than the lane's, which checks its copy of what it found afterwards. */
+    const uint64_t position = __atomic_load_n(&ring_index(ring)[lsn & (ring->index_count - 1)], __ATOMIC_RELAXED);
+    const uint64_t reserved = __atomic_load_n(&ring->reserved, __ATOMIC_RELAXED), head = load(&ring->head), touched = reserved > head ? reserved : head;
     uint64_t there;
     *found = 0;
     /* The comparisons are written so that an entry never set (NOTHING), or a damaged one, fails them. */
-    if (position % 8 || position >= ring->head || touched - position > ring->size) return 0;
+    if (position % 8 || position >= head || touched - position > ring->size) return 0;
     if (ring->size - (position & (ring->size - 1)) < GW_REC_HEAD) return 0;
     memcpy(&there, ring_data(ring, position) + offsetof(gw_rec, lsn), sizeof there);
     *found = there == lsn && lsn;

@@ -1,6 +1,9 @@
 /* view.c: the lane's state for those who only look: its hash, and copies of connections, orders and counts. */
 #include "core.h"
 
+/* Whoever looks while the lane's thread runs sees each aligned word as it was at some moment of the call, and says so. */
+#define LOOK __attribute__((no_sanitize("thread")))
+
 #ifndef GW_BUILD_ID
 #define GW_BUILD_ID "unnamed"
 #endif
@@ -24,7 +27,7 @@ uint64_t gw_state_hash(const gw_lane *l) {
 #undef FOLD
   return gw_mix(h ^ gw_risk_hash(l->risk));
 }
-int gw_view_conn(const gw_lane *l, uint32_t conn, gw_conn_view *out) {
+LOOK int gw_view_conn(const gw_lane *l, uint32_t conn, gw_conn_view *out) {
   if (conn >= l->n_conns) return GW_E_RANGE;
   const gw_conn *c = &l->conns[conn];
   *out = (gw_conn_view){ .family = c->family, .role = c->role, .rx = c->rx, .tx = c->tx, .epoch = c->epoch, .state_gen = c->state_gen, .facts = c->facts, .queued = c->queued,
@@ -33,7 +36,7 @@ int gw_view_conn(const gw_lane *l, uint32_t conn, gw_conn_view *out) {
     .last_rx_ns = c->last_rx_ns, .last_tx_ns = c->last_tx_ns };
   return 0;
 }
-uint32_t gw_view_orders(const gw_lane *l, uint32_t from, gw_order_view *out, uint32_t max, uint32_t *next) {
+LOOK uint32_t gw_view_orders(const gw_lane *l, uint32_t from, gw_order_view *out, uint32_t max, uint32_t *next) {
   uint32_t n = 0, i = from;
   for (; i < l->sizes.orders && n < max; i++) {
     const gw_slot *s = &l->slots[i];
@@ -49,7 +52,7 @@ uint32_t gw_view_orders(const gw_lane *l, uint32_t from, gw_order_view *out, uin
   *next = i;
   return n;
 }
-void gw_view_counts(const gw_lane *l, gw_counts *out) {
+LOOK void gw_view_counts(const gw_lane *l, gw_counts *out) {
   const gw_core *c = l->core;
   *out = (gw_counts){ .in = c->n_in, .out = c->n_out, .records = c->lsn, .orders = c->n_orders, .denied = c->n_denied, .acks = c->n_acks, .fills = c->n_fills,
     .cancels = c->n_cancels, .rejects = c->n_rejects, .orphans = c->n_orphans, .odd = c->n_odd, .garbled = c->n_garbled, .dropped = c->n_dropped, .commands = c->n_commands,
@@ -59,12 +62,12 @@ void gw_view_counts(const gw_lane *l, gw_counts *out) {
   if (c->stopping) for (uint32_t i = 0; i < l->sizes.orders; i++) out->cancelling += l->slots[i].cancel_wanted && !gw_is_final(l->slots[i].state);
   for (uint32_t i = 1; i < l->n_conns; i++) if (l->conns[i].role == GW_ROLE_VENUE) out->queued += l->conns[i].queued;
 }
-int64_t gw_view_position(const gw_lane *l, uint32_t scope, uint32_t entity, uint32_t instrument) {
+LOOK int64_t gw_view_position(const gw_lane *l, uint32_t scope, uint32_t entity, uint32_t instrument) {
   gw_exposure e;
   return gw_risk_exposure(l->risk, (int)scope, entity, instrument, &e) ? e.position : 0;
 }
-int gw_view_exposure(const gw_lane *l, uint32_t scope, uint32_t entity, uint32_t instrument, gw_exposure *out) {
+LOOK int gw_view_exposure(const gw_lane *l, uint32_t scope, uint32_t entity, uint32_t instrument, gw_exposure *out) {
   return gw_risk_exposure(l->risk, (int)scope, entity, instrument, out);
 }
-int64_t gw_view_held(const gw_lane *l, uint32_t slot) { return gw_risk_held(l->risk, slot); }
-int gw_view_risk_flags(const gw_lane *l) { return gw_risk_flags(l->risk); }
+LOOK int64_t gw_view_held(const gw_lane *l, uint32_t slot) { return gw_risk_held(l->risk, slot); }
+LOOK int gw_view_risk_flags(const gw_lane *l) { return gw_risk_flags(l->risk); }
