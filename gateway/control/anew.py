@@ -131,10 +131,14 @@ def finish(state_dir: Path) -> Before | None:
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ConfigError([f"{file}: {error}; it holds the numbers that go on from an archived journal: restore it"]) from None
-    if not (state_dir / before.archive / "journal").is_dir():
+    here, there = ((folder / "journal").is_dir() for folder in (state_dir, state_dir / before.archive))
+    if here and not there:
         file.unlink()  # written down, and not a step further: the journal is where it was
         return None
-    if not (state_dir / before.archive / WATERMARKS).exists():
+    if not here and not there:
+        text = f"the journal is neither in {before.archive} nor in its place; put it back, or remove this file: then numbers and ids begin at 1"
+        raise ConfigError([f"{file}: {text}"])
+    if not here and not (state_dir / before.archive / WATERMARKS).exists():
         _move_the_rest(state_dir, before)
     return before
 

@@ -206,6 +206,20 @@ def test_nothing_archived_is_nothing_to_finish(tmp_path: Path) -> None:
     assert finish(tmp_path) is None
 
 
+def test_a_journal_that_is_nowhere_is_refused_rather_than_begun_at_one(tmp_path: Path) -> None:
+    file = tmp_path / "begun-anew.json"
+    file.write_text('{"archive": "archive/x", "positions": [], "connections": {}, "paused": []}')
+    with pytest.raises(ConfigError, match=r"neither in archive/x nor in its place; put it back, or remove this file: then numbers and ids begin at 1"):
+        finish(tmp_path)
+    assert file.exists()
+
+
+def test_an_archive_that_was_taken_away_later_is_not_missed(tmp_path: Path) -> None:
+    (tmp_path / "begun-anew.json").write_text('{"archive": "archive/x", "positions": [], "connections": {}, "paused": []}')
+    (tmp_path / "journal").mkdir()
+    assert finish(tmp_path) is None
+
+
 def test_what_goes_on_and_cannot_be_read_is_refused(tmp_path: Path) -> None:
     for content in (b"{", b"[]", b'{"archive": "x", "positions": [], "connections": {"venue": {"rx": 5, "color": 1}}, "paused": []}'):
         (tmp_path / "begun-anew.json").write_bytes(content)
