@@ -93,12 +93,8 @@ class AdminServer:
                 return admin.PositionsResult(tuple(answers.positions()))
             case admin.LimitsWanted():
                 return operator.limits
-            case admin.LimitsSet():
-                return await operator.set_limit(request, who)
-            case admin.ScopeWanted():
-                return await operator.change_scope(request, who)
-            case admin.RefPxSet():
-                return await operator.set_ref_px(request, who)
+            case admin.LimitsSet() | admin.ScopeWanted() | admin.RefPxSet():
+                return await operator.change(request, who)
 
 
 def _peer(sock: trio.socket.SocketType) -> str:

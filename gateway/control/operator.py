@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
+import trio
+
 from gateway import admin
 from gateway.control.begin import House
 from gateway.control.carrier import Carrier
@@ -21,6 +23,9 @@ from risk.words import Scope, say_scope
 SCOPES = f"firm, session=NAME, {', '.join(f'{kind}=NAME' for kind in KINDS[1:])}"
 
 
+Change = admin.LimitsSet | admin.ScopeWanted | admin.RefPxSet
+
+
 class Operator:
     """`limits` and `paused` are what is in force: of the configuration, of the journal, and what was changed since."""
 
@@ -30,6 +35,7 @@ class Operator:
         self._limits: dict[str, Any] = house.config.limits.model_dump()
         self._version = 1
         self._paused = dict(house.paused)
+        self._turn = trio.Lock()  # of two who change something at once, the second sees what the first has done
 
     @property
     def paused(self) -> tuple[str, ...]:
@@ -40,6 +46,17 @@ class Operator:
     def limits(self) -> admin.LimitsResult:
         """What is in force, and what it has denied."""
         return admin.LimitsResult(self._version, tuple(self._limit_views()), self._house.lane.denied_by())
+
+    async def change(self, request: Change, who: str) -> admin.LimitsSetResult | admin.DoneResult:
+        """Do what is asked, one after the other. Raises: AdminError, and nothing has changed."""
+        async with self._turn:
+            match request:
+                case admin.LimitsSet():
+                    return await self._set_limit(request, who)
+                case admin.ScopeWanted():
+                    return await self._change_scope(request, who)
+                case admin.RefPxSet():
+                    return await self._set_ref_px(request, who)
 
     async def put_limits_of_configuration(self) -> None:
         """After a restart the limits of the configuration hold again, whatever an operator had set in an earlier life."""
@@ -53,7 +70,7 @@ class Operator:
                 for key, value in values.items():
                     yield admin.LimitView(f"{prefix}.{key}", str(value), units[key])
 
-    async def set_limit(self, request: admin.LimitsSet, who: str) -> admin.LimitsSetResult:
+    async def _set_limit(self, request: admin.LimitsSet, who: str) -> admin.LimitsSetResult:
         scope, *name, key = request.path.split(".")
         if scope not in ("firm", *admin.SCOPES) or len(name) != (scope != "firm"):
             raise admin.AdminError(f"limits.{request.path}: no such place; firm.KEY, or {', '.join(f'{s}.NAME.KEY' for s in admin.SCOPES)}")
@@ -77,7 +94,7 @@ class Operator:
         self._limits, self._version = values, version
         return lsn
 
-    async def change_scope(self, request: admin.ScopeWanted, who: str) -> admin.DoneResult:
+    async def _change_scope(self, request: admin.ScopeWanted, who: str) -> admin.DoneResult:
         """Pause or resume new orders of a scope, or cancel its open ones."""
         kind, name = scope = self._scope(request.scope)
         entity = self._house.plan.entities(kind).index(name)
@@ -99,7 +116,7 @@ class Operator:
                 lsn = await self._ask(what, who, request.reason, (commands.cancel_scope(number, entity),))
                 return admin.DoneResult(lsn, f"{say_scope(scope)}: {open_now} open orders are being cancelled; new ones are taken as before")
 
-    async def set_ref_px(self, request: admin.RefPxSet, who: str) -> admin.DoneResult:
+    async def _set_ref_px(self, request: admin.RefPxSet, who: str) -> admin.DoneResult:
         """Another reference price of a symbol."""
         row = next((row for row in self._house.instruments.rows if row.symbol == request.symbol), None)
         if row is None:

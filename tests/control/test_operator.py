@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import trio
 
 from gateway import admin
 from gateway.control.anew import Before, beginning
@@ -37,12 +38,15 @@ class Desk:
         return client
 
     async def ask(self, make: Callable[[int], Input]) -> Answer:
+        await trio.lowlevel.checkpoint()  # others may come in between, as in production
         self.world.give(make(7))
         self.world.run(SECOND // 10)
         return self.world.answers.pop()
 
     async def scope(self, what: str, scope: str, reason: str = "a test") -> admin.DoneResult:
-        return await self.operator.change_scope(admin.ScopeWanted(what, scope, reason), "ann")  # type: ignore[arg-type]
+        done = await self.operator.change(admin.ScopeWanted(what, scope, reason), "ann")  # type: ignore[arg-type]
+        assert isinstance(done, admin.DoneResult)
+        return done
 
     def send(self, text: str) -> list[tuple[str, str]]:
         """OrdStatus and Text of what is told of one request, at once and within a moment."""
@@ -105,7 +109,8 @@ async def test_cancel_ends_what_is_open_of_the_scope_and_drops_no_gate(tmp_path:
 async def test_a_reference_price_moves_the_collar(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     assert desk.send(BEYOND.format("A1", "400.00"))[0][1].startswith("collar_bps "), "five tenths beyond 191.25 are let through, not twice of it"
-    done = await desk.operator.set_ref_px(admin.RefPxSet("IBM", "390.5", "the morning's auction"), "ann")
+    done = await desk.operator.change(admin.RefPxSet("IBM", "390.5", "the morning's auction"), "ann")
+    assert isinstance(done, admin.DoneResult)
     record = desk.world.lane.record(done.lsn)
     assert record is not None and notes(record) == [b"ref_px IBM 390.5 by ann: the morning's auction"]
     assert done.text == "IBM: the reference price is 390.5, until another is set"
@@ -144,14 +149,14 @@ async def test_a_scope_that_is_none_changes_nothing(tmp_path: Path, scope: str, 
 async def test_a_reference_price_that_is_none_changes_nothing(tmp_path: Path, symbol: str, price: str, error: str) -> None:
     desk = Desk(tmp_path)
     with pytest.raises(admin.AdminError, match=error):
-        await desk.operator.set_ref_px(admin.RefPxSet(symbol, price, "why"), "ann")
+        await desk.operator.change(admin.RefPxSet(symbol, price, "why"), "ann")
 
 
 async def test_denials_are_told_by_reason_beside_the_limits(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     desk.send(REST.format("A1", "IBM").replace("38=100", "38=20000"))
     desk.send(REST.format("A2", "NOPE"))
-    await desk.operator.set_limit(admin.LimitsSet("firm.order_qty", 50, "smaller"), "ann")
+    await desk.operator.change(admin.LimitsSet("firm.order_qty", 50, "smaller"), "ann")
     desk.send(REST.format("A3", "IBM"))
     assert desk.operator.limits.denied == {"limit": 2, "unknown_symbol": 1}
 
@@ -162,3 +167,13 @@ async def test_what_was_paused_stays_paused_in_a_journal_that_is_begun_anew(tmp_
     parts = beginning(before, Past(), desk.world.plan, desk.world.lane).batches[-1]
     assert [str(part).split("(")[0] for part in parts] == ["pause", "pause", "note"]
     assert [(part.a, part.b) for part in parts[:2]] == [(4, desk.world.plan.symbols.index("IBM")), (0, 0)]
+
+
+async def test_of_two_who_change_limits_at_once_neither_is_lost(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk.operator.change, admin.LimitsSet("firm.order_qty", 50, "smaller"), "ann")
+        nursery.start_soon(desk.operator.change, admin.LimitsSet("firm.notional", 1000, "smaller"), "bob")
+    limits = desk.operator.limits
+    values = {each.path: each.value for each in limits.limits}
+    assert (limits.version, values["firm.order_qty"], values["firm.notional"]) == (3, "50", "1000")
