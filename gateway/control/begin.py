@@ -72,14 +72,26 @@ class House:
             os.close(self.lock)
 
 
+def _may_use(core: int) -> bool:
+    """May a thread of ours ask to run there? Where this one runs says nothing: the lane often has a core that control stays away from."""
+    here = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {core})
+    except (OSError, OverflowError):
+        return False
+    os.sched_setaffinity(0, here)
+    return True
+
+
 def begin(config: Config, instruments: Instruments, environ: Mapping[str, str], clock: Clock, rng: Rng, wanted: Anew | None = None) -> House:
     """Take the state folder, restore what was, and begin to write; the lane does not run yet. `wanted`: archive the journal first.
 
     Raises: ConfigError; StateInUse naming the holder; JournalDamaged, JournalError, JournalFailed; LaneFault; OSError.
     """
     numbers = plan(config, instruments)
-    if config.lane.core >= 0 and config.lane.core not in (cores := os.sched_getaffinity(0)):
-        raise ConfigError([f"lane.core: {config.lane.core} is no core that this process may use; one of {', '.join(map(str, sorted(cores)))}, or -1"])
+    if config.lane.core >= 0 and not _may_use(config.lane.core):
+        cores = ", ".join(str(core) for core in range(os.cpu_count() or 1) if _may_use(core))
+        raise ConfigError([f"lane.core: {config.lane.core} is no core that this process may use; one of {cores}, or -1"])
     secrets = read_secrets(config, environ)
     keys = {name: read_key(strategy.key_file, name) for name, strategy in config.strategies.items() if strategy.key_file is not None}
     tables = Tables(config, numbers, instruments, secrets)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,11 @@ async def test_a_second_gateway_on_the_same_state_is_refused_and_names_the_first
         ring_path(tmp_path / "state").unlink(missing_ok=True)
 
 
+
+
+def test_a_core_that_is_not_there_is_refused_and_those_that_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "process.toml"
+    file.write_text(CONFIG.format(port=1, instruments=INSTRUMENTS))
+    done = subprocess.run([GATEWAY, "run", file, "--set", "lane.core=4095"], capture_output=True, text=True, timeout=BOUND_S)
+    assert done.returncode == 1
+    assert "lane.core: 4095 is no core that this process may use; one of " in done.stderr and done.stderr.rstrip().endswith(", or -1"), done.stderr
