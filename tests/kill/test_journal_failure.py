@@ -4,6 +4,7 @@ The disk's limit is the process's own, RLIMIT_FSIZE: no file may grow, or be wri
 """
 
 import resource
+import socket
 
 import pytest
 
@@ -59,6 +60,29 @@ def test_the_gateway_ends_by_itself_with_exit_code_1_and_the_next_one_has_it_all
         assert stand.gateway.process.wait(8) == 1 and "gateway: writing a journal segment: File too large" in stand.log()
         stand.start()
         assert stand.open_orders() == 0 and [order.status for order in resting] == ["CANCELED", "CANCELED"]
+        assert stand.end() == 0 and stand.replays()
+
+
+def test_what_waits_for_the_disk_never_leaves_and_is_told_when_it_is_durable() -> None:
+    """At group: the order is accepted, the disk fails, it is DENIED unsent; a strategy is told so by the next life, not before (R5)."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    door = 'protocol = "order_api"\nport = '
+    with Stand(changed=[("segment_mib = 1", 'segment_mib = 1\nfailed_stop_s = 1\nlevel = "group"'), (f"{door}0", f"{door}{port}")]) as stand:
+        client = stand.client("BETA")
+        resting = limit_order(client, "nasdaq", account="B1")
+        settled([resting], "NEW")
+        resource.prlimit(stand.gateway.pid, resource.RLIMIT_FSIZE, (0, 0))
+        waiting = limit_order(client, "nasdaq", account="B1")
+        until(lambda: stand.status().journal["failure"], "the journal's writer has failed")
+        resting.cancel()
+        until(lambda: "X" in stand.ouch.types(), "a cancel waits for no disk")
+        assert stand.gateway.process.wait(8) == 1
+        assert stand.ouch.types().count("O") == 1 and not waiting.is_final and not resting.is_final
+        stand.start()
+        settled([waiting], "DENIED")
+        settled([resting], "CANCELED")
+        assert last(waiting).reason == "journal_failed"
         assert stand.end() == 0 and stand.replays()
 
 
