@@ -1,4 +1,4 @@
-"""`make crash`: every border of every scenario at every level, and what came of it; the last line is `0 lost, 0 twice`, or this ends with 1."""
+"""`make crash`: every border of every scenario at every level, and what came of it; the last line has the counts and ends with `0 lost, 0 twice`, or this ends with 1."""
 
 import argparse
 import multiprocessing
@@ -71,8 +71,7 @@ def main() -> int:
     faults = [fault for _, fault in total.faults] + (killed_for_real(given.kills, given.seed) if given.kills else [])
     twice = sum("twice" in fault or "means" in fault for fault in faults)
     print(f"{total.borders} borders, {total.kills} kills and {total.cuts} power cuts, {total.second} of them second deaths, {total.runs} runs; "
-          f"{given.kills} SIGKILLs of a real gateway")  # fmt: skip
-    print(f"{len(faults) - twice} lost, {twice} twice")
+          f"{given.kills} SIGKILLs of a real gateway: {len(faults) - twice} lost, {twice} twice")  # fmt: skip
     return int(bool(faults))
 
 

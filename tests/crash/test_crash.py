@@ -20,7 +20,7 @@ def test_nothing_is_lost_and_nothing_sent_twice(level: str, stride: int, second:
         [sys.executable, "-m", "tests.crash", "--level", level, "--stride", str(stride), "--second", str(second), "--cuts", "1", "--kills", "0"],
         cwd=ROOT, env={**os.environ, "PORTCULLIS_BUILD": "crash"}, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
-    assert run.returncode == 0 and run.stdout.endswith("\n0 lost, 0 twice\n"), run.stdout + run.stderr
+    assert run.returncode == 0 and run.stdout.endswith(": 0 lost, 0 twice\n"), run.stdout + run.stderr
 
 
 async def test_ten_sigkills_of_a_real_gateway(tmp_path: Path) -> None:
