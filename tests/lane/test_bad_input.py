@@ -8,8 +8,10 @@ from gateway.lane import driver, tables
 from gateway.lane.lane import Counts
 from gateway.lane.native import lib
 from gateway.sessions.actions import SECOND
+from gateway.sessions.fix_wire import utc_timestamp
 from simulators.generic_fix44 import GenericFix44
 from tests.control.world import CONFIG, FixClient, World
+from tests.lane.test_header import venue_says
 from tests.simulators.stand import fix_venue, only
 
 REST = "54=1|60=20251120-12:00:00|40=2|59=0|"
@@ -153,6 +155,39 @@ def test_a_venue_that_closes_in_the_middle_of_a_message_loses_nothing(tmp_path: 
     world.open()
     assert position(world) == 40
     assert [report[1:] for report in only(strategy.take(), 11, 150, 14) if report[1] == "F"] == [("F", "40")]
+
+
+REPEATS = [
+    ("8", "37=1|11={id}|17=N9|150=0|39=0|55=IBM|54=1|38=100|151=100|14=0|6=0|"),
+    ("8", "37=1|11={id}|17=N9|150=F|39=1|55=IBM|54=1|38=100|32=40|31=191|151=60|14=40|6=191|"),
+    ("8", "37=1|11={id}|17=N9|150=4|39=4|55=IBM|54=1|38=100|151=0|14=0|6=0|"),
+    ("9", "37=1|11=X|41={id}|39=0|434=1|102=0|"),
+    ("1", "112=AGAIN|"),
+    ("2", "7=1|16=0|"),
+    ("3", "45=2|58=no|"),
+    ("j", "45=3|372=D|380=3|58=no|"),
+    ("4", "123=Y|36=99|"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("msg_type", "body"), REPEATS)
+def test_what_has_a_number_that_was_consumed_and_poss_dup_counts_for_nothing(tmp_path: Path, msg_type: str, body: str) -> None:
+    """SEAM T1, "seq too low, 43=Y": dropped and counted, in every class; nobody is told, nothing is answered, no number moves."""
+    world, strategy, _ = opened(tmp_path)
+    new(strategy, "A")
+    strategy.take()
+    line = world.lines.pop(1)  # from here on the test is the venue
+    assert line.take_out(world.now_ns) == b""
+    before, view = world.lane.counts(), world.lane.view(1)
+    orders = list(world.lane.orders())
+    text = f"43=Y|122={utc_timestamp(world.now_ns)}|" + body.format(id="0000000000001")
+    for seq in (1, view.rx_next - 1):
+        world.lane.feed(1, venue_says(world, seq, msg_type, text))
+    world.settle()
+    assert world.lane.counts().dropped == before.dropped + 2
+    assert (list(world.lane.orders()), position(world), world.lane.out(1), strategy.take()) == (orders, 0, b"", [])
+    now = world.lane.view(1)
+    assert (now.rx, now.rx_next, now.tx_next) == (view.rx, view.rx_next, view.tx_next)
 
 
 FILL = "35=8|37=1|17={exec}|150=F|39=1|11={id}|55={symbol}|54=1|38=100|32={qty}|31={px}|151=0|14={qty}|6={px}|"
