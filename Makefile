@@ -66,7 +66,9 @@ test: lint build/.crash
 	$(BIN)/python -m pytest
 
 # What `make test` leaves out: the tests that do more when asked for all (200 seeds instead of 30, longer fuzzing), then those that
-# meet the C with ASan and UBSan in it. Nothing else is run again.
+# meet the C with ASan and UBSan in it, whole folders of them: about six minutes, none of their tests so slow that the release build
+# has to do. Not among them are tests that meet the C only through other processes' command lines (demo, crash, kill) or not at all.
+# Nothing else is run again.
 test-all: test build/.asan
 	PORTCULLIS_TESTS=all $(BIN)/python -m pytest -m more
 	$(ASAN_ENV) $(BIN)/python -m pytest $(MEETS_C)
