@@ -9,15 +9,14 @@ static int live(gw_lane *l, gw_pen *pen, int decided) {
   return 1;
 }
 #define LIVE(call) live(l, &pen, call)
-static gw_pen live_pen(void) { return (gw_pen){ .live = 1 }; }
 
 int gw_start(gw_lane *l, const uint8_t *config, uint32_t n) {
-  gw_pen pen = live_pen();
+  gw_pen pen = { .live = 1 };
   l->core->now = (uint64_t)l->rim->now(l->rim->ctx);
   return LIVE(gw_decide_start(l, config, n, &pen)) ? 0 : GW_E_SPACE;
 }
 int gw_restart(gw_lane *l, int survived) {
-  gw_pen pen = live_pen();
+  gw_pen pen = { .live = 1 };
   uint64_t now = (uint64_t)l->rim->now(l->rim->ctx);
   if (now > l->core->now) l->core->now = now;
   /* The record of a granted watermark may be lost with the tail, and the numbers under it be used: the file knows them all. */
@@ -39,7 +38,7 @@ static int look_at_latch(gw_lane *l, int at_gate) {
     uint64_t word = gw_latch_load(f, l->latch_salt, slot);
     if (word == l->core->kills[slot].word) continue;
     gw_latch_id id;
-    gw_pen pen = live_pen();
+    gw_pen pen = { .live = 1 };
     uint8_t scope = GW_SCOPE_FIRM;
     uint32_t entity = 0;
     if (gw_latch_identity(f, l->latch_salt, slot, &id)) { if (slot != GW_LATCH_FIRM) { scope = id.kind; entity = gw_entity(l, id.kind, id.name, id.name_len); if (entity == NONE32) scope = NONE8; } }
@@ -56,7 +55,7 @@ static int look_at_latch(gw_lane *l, int at_gate) {
 static int verdicts(gw_lane *l) {
   int n = 0;
   while (l->core->due_head != NONE32) {
-    gw_pen pen = live_pen();
+    gw_pen pen = { .live = 1 };
     if (!LIVE(gw_decide_verdict(l, l->core->due_head, &pen))) break;
     n++;
   }
@@ -75,7 +74,7 @@ static void flush(gw_lane *l, uint32_t conn) {
   if (w->woff == w->wlen) w->woff = w->wlen = 0;
 }
 static int end_conn(gw_lane *l, uint32_t conn) {
-  gw_pen pen = live_pen();
+  gw_pen pen = { .live = 1 };
   gw_wire *w = &l->wires[conn];
   if (l->conns[conn].rx == GW_CLOSED && l->conns[conn].tx == GW_CLOSED) return 0;
   if (!LIVE(gw_decide_io(l, conn, GW_IO_CLOSED, w->error, w->sent, &pen))) return 0;
@@ -99,7 +98,7 @@ static int deny_old(gw_lane *l, uint32_t conn) {
   for (int i = 0; i < 2; i++) {
     const uint32_t *q = i ? c->q_new : c->q_replace;
     while (q[0] != NONE32 && gw_waited_too_long(l, conn, q[0])) {
-      gw_pen pen = live_pen();
+      gw_pen pen = { .live = 1 };
       if (!LIVE(gw_decide_denial(l, conn, q[0], &pen))) return n;
       n++;
     }
@@ -126,7 +125,7 @@ static int bind_out(gw_lane *l, uint32_t conn, int *blocked) {
     if (w->wlen) { if (w->wlen + GW_FRAME_MAX > l->sizes.tx || w->credit <= 0) { flush(l, conn); if (w->wlen) { *blocked = 1; break; } } }
     if (w->credit <= 0 && c->tx != GW_CLOSED && !w->closed) { w->credit = l->rim->budget(l->rim->ctx, conn); if (w->credit <= 0) { *blocked = 1; n += deny_old(l, conn); break; } }
     if (c->role != GW_ROLE_VENUE && c->sendq_n == 0 && !heartbeat_due(l, c) && starved(l, conn)) break;
-    gw_pen pen = live_pen();
+    gw_pen pen = { .live = 1 };
     if (c->role == GW_ROLE_VENUE && (c->q_new[0] != NONE32 || c->q_replace[0] != NONE32) && look_at_latch(l, 1)) n += verdicts(l);   /* the last look */
     /* The frame is copied out of its record before the next one is begun. */
     if (!gw_decide_out(l, conn, &pen) || l->broken) break;
@@ -170,7 +169,7 @@ static int read_frames(gw_lane *l, uint32_t conn) {
     int len = have ? gw_frame_in(l, conn, p, have) : 0;
     if (len == 0) { if (have >= l->sizes.rx - GW_FRAME_MAX / 2 && have >= GW_FRAME_MAX) len = -1; else break; }
     if (starved(l, conn) || slow(l, conn)) { more = 1; break; }   /* the journal, or the stream, is full: bytes stay where they are */
-    gw_pen pen = live_pen();
+    gw_pen pen = { .live = 1 };
     uint32_t k = len > 0 ? (uint32_t)len : (uint32_t)-len > have ? have : (uint32_t)-len;
     if (!LIVE(gw_decide_in(l, conn, p, k, len < 0, &pen))) { more = 1; break; }
     n++;
@@ -225,7 +224,7 @@ static int marks(gw_lane *l, uint32_t conn) {
     if (mark > next + MARK_AHEAD / 2) continue;
     uint64_t got = l->rim->watermark(l->rim->ctx, conn, kind, next + MARK_AHEAD);
     if (got <= mark) continue;
-    gw_pen pen = live_pen();
+    gw_pen pen = { .live = 1 };
     n += LIVE(gw_decide_num(l, GW_REC_WATERMARK, conn, kind, got, &pen));
   }
   return n;
@@ -245,7 +244,7 @@ static int timers(gw_lane *l) {
       if (c->family == GW_FAMILY_FIX && c->probe_ns == 0 && probe < at) at = probe;
       int64_t silent = c->last_rx_ns + c->silence_ns;
       if (c->silence_ns && now >= silent && !(c->facts & GW_FACT_SILENT)) {
-        if (l->wires[i].rlen == l->wires[i].roff && l->rim->unread(l->rim->ctx, i) == 0) { gw_pen pen = live_pen(); n += LIVE(gw_decide_io(l, i, GW_IO_SILENT, 0, 0, &pen)); }
+        if (l->wires[i].rlen == l->wires[i].roff && l->rim->unread(l->rim->ctx, i) == 0) { gw_pen pen = { .live = 1 }; n += LIVE(gw_decide_io(l, i, GW_IO_SILENT, 0, 0, &pen)); }
       } else if (c->silence_ns && silent < at) at = silent;
     }
     if (c->closing && c->close_at_ns && c->close_at_ns < at) at = c->close_at_ns;
@@ -323,11 +322,11 @@ int gw_step(gw_lane *l) {
   work += gw_commands(l);
   work += look_at_latch(l, 0);
   uint64_t failed = __atomic_load_n(&l->ring->failed, __ATOMIC_RELAXED);
-  if (failed && !c->journal_failed) { gw_pen pen = live_pen(); work += LIVE(gw_decide_num(l, GW_REC_NOTE, 0, GW_NOTE_JOURNAL_FAILED, failed, &pen)); }
+  if (failed && !c->journal_failed) { gw_pen pen = { .live = 1 }; work += LIVE(gw_decide_num(l, GW_REC_NOTE, 0, GW_NOTE_JOURNAL_FAILED, failed, &pen)); }
   if (l->wants_durable) {
     uint64_t durable = __atomic_load_n(&l->ring->durable_lsn, __ATOMIC_ACQUIRE);
     if (durable > c->durable && waits(l)) {
-      gw_pen pen = live_pen();
+      gw_pen pen = { .live = 1 };
       work += LIVE(gw_decide_num(l, GW_REC_DURABLE, 0, 0, durable, &pen));
       for (uint32_t i = 1; i < l->n_conns; i++) gw_dirty(l, i);
     }
@@ -353,7 +352,7 @@ int gw_step(gw_lane *l) {
   if (c->due_head != NONE32) work += verdicts(l);
   for (uint32_t word = 0; word < (l->n_conns + 63) / 64; word++)   /* what a verdict told leaves in the same step */
     for (uint64_t bits = l->dirty[word]; bits; bits &= bits - 1) work += send_out(l, word * 64 + (uint32_t)__builtin_ctzll(bits));
-  if (c->stopping == 2 && !c->stopped) { gw_pen pen = live_pen(); work += LIVE(gw_decide_stop(l, &pen)); }
+  if (c->stopping == 2 && !c->stopped) { gw_pen pen = { .live = 1 }; work += LIVE(gw_decide_stop(l, &pen)); }
   ring_bells(l);
   return work;
 }
