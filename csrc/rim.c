@@ -185,14 +185,16 @@ static const uint8_t *fetch(void *ctx, uint64_t lsn) {
 }
 static void wake(void *ctx) {
   gw_krim *k = ctx;
-  if (__atomic_exchange_n(&k->woken, 1u, __ATOMIC_ACQ_REL)) return;
+  if (__atomic_exchange_n(&k->woken, 1u, __ATOMIC_SEQ_CST)) return;
   uint64_t one = 1;
   if (write(k->wake_fd, &one, sizeof one) < 0) __atomic_store_n(&k->woken, 0u, __ATOMIC_RELEASE);
 }
 void gw_krim_woken(gw_krim *k) {
   uint64_t n;
   while (read(k->wake_fd, &n, sizeof n) > 0) {}
-  __atomic_store_n(&k->woken, 0u, __ATOMIC_RELEASE);
+  /* Before the look at the events that follows, or an event that comes between the two would ring no bell. */
+  __atomic_store_n(&k->woken, 0u, __ATOMIC_SEQ_CST);
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 static uint64_t watermark(void *ctx, uint32_t conn, uint32_t kind, uint64_t want) {
   gw_krim *k = ctx;
