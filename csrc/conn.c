@@ -257,7 +257,7 @@ void gw_conn_closed(gw_lane *l, uint32_t conn) {
     if (s->conn_v != conn || c->role != GW_ROLE_VENUE) continue;
     if (s->state == ST_SENT || s->rpl_state == RPL_SENT) gw_order_doubt(l, i);
     if (s->cancel_wanted && s->cancel_sent) { s->cancel_sent = 0; gw_order_want_cancel(l, i, GW_REASON_NONE); }
-    while (s->status_open) gw_order_unasked(l, i);
+    while (s->status_sure) gw_order_unasked(l, i, 0);
   }
 }
 

@@ -71,7 +71,7 @@ typedef struct gw_slot {
   gw_order order;                        /* as accepted, in the instrument's exponents */
   uint64_t key, rpl_key;                 /* client keys in by_client */
   uint64_t token, rpl_token, cxl_token;  /* venue ids: last accepted (or sent), pending replace, cancel */
-  uint64_t out_seq, rpl_seq, cxl_seq, status_seq, order_no;   /* status_open: status requests without an answer yet */
+  uint64_t out_seq, rpl_seq, cxl_seq, order_no;
   uint64_t wait_lsn;                     /* the record that accepted what waits: durable first, where the level says so */
   int64_t cum_qty, leaves_qty, queued_ns;
   int64_t value_hi, value_lo;            /* sum of price * quantity of the fills, 128 bits */
@@ -81,13 +81,17 @@ typedef struct gw_slot {
   uint32_t kill_gen[GW_SCOPES], rpl_kill_gen[GW_SCOPES];
   uint16_t venue, conn_s, conn_v, due;   /* due: a verdict to be given, a reason; 0 none. doubt_due: IN_DOUBT to be told, after it */
   uint8_t state, in_doubt, cancel_wanted, cancel_sent, rpl_state, status_wanted, in_queue, pad0_;
-  uint8_t swept, cxl_refused, cxl_tries, status_open, doubt_due, pad_[3];   /* a cancel of the house's own is asked again when the venue refuses it */
+  uint8_t swept, cxl_refused, cxl_tries, doubt_due;   /* a cancel of the house's own is asked again when the venue refuses it */
+  /* Status requests: that may still be answered; of those, sent before the pending replace; that will be, unless they are lost; and is
+   * there one behind the replace? Answers come in order, so that one counts as the oldest's, whose question may be older than the replace. */
+  uint8_t status_open, status_before, status_sure, status_behind;
   uint32_t next, prev, due_next, pad2_;
   char rpl_cl_ord_id[24], cxl_cl_ord_id[24];
   uint64_t cxl_num;
 } gw_slot;
 enum { DUE_DOUBT = 0xFFFF, DUE_CANCELED = 0xFFFE };   /* verdicts that are no reasons: told IN_DOUBT; told CANCELED */
 enum { RPL_NONE, RPL_QUEUED, RPL_SENT };
+enum { ASKED_MANY = 255 };   /* status requests without an answer: from here on an answer says nothing about a replace */
 enum { Q_NONE, Q_NEW, Q_REPLACE, Q_CANCEL, Q_STATUS };
 
 /* key -> slot, open addressing, removal by shifting back. */
@@ -240,7 +244,7 @@ void gw_order_sent(gw_lane *l, const gw_rec_out *r);
 void gw_order_void(gw_lane *l, uint32_t slot, uint32_t gen, uint8_t what);
 void gw_order_doubt(gw_lane *l, uint32_t slot);
 void gw_order_ask(gw_lane *l, uint32_t slot);
-void gw_order_unasked(gw_lane *l, uint32_t slot);
+void gw_order_unasked(gw_lane *l, uint32_t slot, int never_left);
 void gw_order_due(gw_lane *l, uint32_t slot, uint16_t reason);
 void gw_order_want_cancel(gw_lane *l, uint32_t slot, uint16_t reason);
 void gw_apply_dec(gw_lane *l, const gw_rec *h, const gw_dec *d, const uint8_t *frame, uint32_t n, uint32_t conn, uint32_t sub);

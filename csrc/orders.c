@@ -175,10 +175,14 @@ void gw_order_ask(gw_lane *l, uint32_t slot) {
   s->status_wanted = 1;
   requeue(l, slot);
 }
-/* A status request that will have no answer: asked again, if the answer is still wanted. */
-void gw_order_unasked(gw_lane *l, uint32_t slot) {
+/* One fewer may still be answered; beyond what is counted nobody knows. */
+static void answered(gw_slot *s) { if (s->status_open && s->status_open < ASKED_MANY) s->status_open--; }
+/* A status request that may have no answer (one that was filled over, or sent before the connection ended, may have arrived all the same),
+ * or none for certain, since it never left: asked again. */
+void gw_order_unasked(gw_lane *l, uint32_t slot, int never_left) {
   gw_slot *s = &l->slots[slot];
-  if (s->status_open) s->status_open--;
+  if (s->status_sure) s->status_sure--;
+  if (never_left) answered(s);
   gw_order_ask(l, slot);
 }
 /* A number that was given to no byte: what it carried waits, or is over, again. */
@@ -188,7 +192,7 @@ void gw_order_void(gw_lane *l, uint32_t slot, uint32_t gen, uint8_t what) {
   if (what == OUT_NEW && s->state == ST_SENT) { s->state = ST_QUEUED; gw_order_due(l, slot, GW_REASON_VOIDED); }
   else if (what == OUT_REPLACE && s->rpl_state == RPL_SENT) { s->rpl_state = RPL_QUEUED; gw_order_due(l, slot, GW_REASON_VOIDED); }
   else if (what == OUT_CANCEL) { s->cancel_sent = 0; requeue(l, slot); }
-  else if (what == OUT_STATUS) gw_order_unasked(l, slot);
+  else if (what == OUT_STATUS) gw_order_unasked(l, slot, 1);
 }
 
 /* Applying ---------------------------------------------------------------------------------------------------------------- */
@@ -346,9 +350,13 @@ static void apply_report(gw_lane *l, const gw_dec *d, gw_slot *s) {
     }
     c->n_rejects++;
   }
-  if (t->flags & TOLD_ANSWER && s->status_open) s->status_open--;
+  if (t->flags & TOLD_ANSWER) {
+    answered(s);
+    if (s->status_before) s->status_before--;
+    if (s->status_sure) s->status_sure--;
+  }
   if (t->flags & TOLD_ANSWER && s->cxl_refused) s->cxl_refused = s->cancel_sent = 0;
-  if (t->flags & TOLD_ANSWER && s->in_doubt && !s->status_open) gw_order_ask(l, d->slot);   /* not all is known yet */
+  if (t->flags & TOLD_ANSWER && s->in_doubt && !s->status_sure) gw_order_ask(l, d->slot);   /* not all is known yet */
   if (d->event == EVT_NEW) c->n_acks++;
   if (d->event == EVT_CANCELED) c->n_cancels++;
   if (d->event == EVT_REJECTED) c->n_rejects++;
@@ -406,7 +414,7 @@ void gw_apply_dec(gw_lane *l, const gw_rec *h, const gw_dec *d, const uint8_t *f
         order_over(l, d->slot);
       }
       break;
-    case DEC_UNASKED: if (s && s->status_open) s->status_open--; break;   /* not asked again, it would be refused again: a person has to look */
+    case DEC_UNASKED: if (s) { answered(s); if (s->status_sure) s->status_sure--; } break;   /* not asked again, it would be refused again: a person has to look */
     case DEC_MASS:
       for (uint32_t i = 0; i < l->sizes.orders; i++) {
         gw_slot *x = &l->slots[i];
@@ -454,6 +462,8 @@ void gw_order_sent(gw_lane *l, const gw_rec_out *r) {
       s->rpl_state = RPL_SENT;
       s->rpl_token = r->token;
       s->rpl_seq = r->seq;
+      s->status_before = s->status_open;
+      s->status_behind = 0;
       break;
     case OUT_CANCEL:
       s->cancel_sent = 1;
@@ -474,8 +484,9 @@ void gw_order_sent(gw_lane *l, const gw_rec_out *r) {
       break;
     case OUT_STATUS:
       s->status_wanted = 0;
-      s->status_seq = r->seq;
-      if (s->status_open < 255) s->status_open++;
+      s->status_behind = 1;
+      if (s->status_open < ASKED_MANY) s->status_open++;
+      if (s->status_sure < ASKED_MANY) s->status_sure++;
       break;
     default: return;
   }

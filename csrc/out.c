@@ -424,7 +424,7 @@ static void filled(gw_lane *l, uint32_t conn, uint64_t from, uint64_t to) {
     if (x->what == OUT_SEND) { c->facts |= GW_FACT_ASK_AGAIN; gw_belled(l, conn); }
     gw_slot *s = gw_slot_of(l, x->slot, x->gen);
     if (!s || gw_is_final(s->state)) continue;
-    if (x->what == OUT_STATUS) gw_order_unasked(l, x->slot);
+    if (x->what == OUT_STATUS) gw_order_unasked(l, x->slot, 0);
     if (x->what == OUT_CANCEL && s->cxl_seq == n) { s->cancel_sent = 0; gw_order_want_cancel(l, x->slot, GW_REASON_NONE); }
     if ((x->what == OUT_NEW && s->state == ST_SENT) || (x->what == OUT_REPLACE && s->rpl_state == RPL_SENT && s->rpl_seq == n)) {
       gw_order_doubt(l, x->slot);

@@ -274,7 +274,7 @@ void gw_dec_report(gw_lane *l, uint32_t conn, gw_dec *d) {
         t->stream = s->conn_s;
         dec_replaced(l, s, d, 1);
       } else if (s->state == ST_SENT) gw_delta_of(l, d, GW_RISK_ACK, &d->delta);
-      else if (s->in_doubt && s->rpl_state == RPL_SENT && t->flags & TOLD_ANSWER && s->status_open == 1 && s->status_seq > s->rpl_seq) {
+      else if (s->in_doubt && s->rpl_state == RPL_SENT && t->flags & TOLD_ANSWER && s->status_behind && !s->status_before && s->status_open < ASKED_MANY) {
         /* Asked for behind the replace, and the order stands as it was: the replace never lived. */
         d->event = EVT_CXL_REJECT;
         dec_replace_refused(l, s, d, GW_REASON_VOIDED);

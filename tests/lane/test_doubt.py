@@ -73,6 +73,45 @@ def test_a_cancel_removes_the_replace_that_waits(stuck: tuple[World, FixClient],
     assert b"\x0135=G" not in b"".join(record for record in map(world.lane.record, range(1, world.lane.counts().lsn + 1)) if record and record[8] == lib.GW_REC_OUT)
 
 
+def sent(world: World) -> list[dict[str, str]]:
+    return [dict(pair.split("=", 1) for pair in text.split("\x01") if "=" in pair) for text in world.lane.out(1).decode().split("8=FIX.4.4") if text]
+
+
+def test_an_answer_to_an_older_question_says_nothing_about_a_replace(tmp_path: Path) -> None:
+    """A question that a gap fill covered may have arrived all the same (simulated seed 292). Answers come in order: each counts as the oldest's."""
+    world = World(tmp_path, {"nyfix": fix_venue(quote_qty=0)})
+    world.open()
+    strategy = world.client()
+    strategy.log_on()
+    world.lines.pop(1)  # from here on the test is the venue
+    world.lane.out(1)
+    seq = world.lane.view(1).rx_next
+    report = "37=1|17=E{n}|11={id}|150={what}|39=0|55=IBM|54=1|38=100|44=191|151=100|14=0|6=0|"
+
+    def says(msg_type: str, body: str) -> list[str]:
+        nonlocal seq
+        world.lane.feed(1, venue_says(world, seq, msg_type, body))
+        world.settle()
+        seq += 1
+        return [message["35"] for message in sent(world)]
+
+    strategy.say(f"35=D|11=A1|1=ACC|55=IBM|{BUY}38=100|44=191.00|")
+    assert [message["35"] for message in sent(world)] == ["D"]
+    assert says("2", "7=1|16=0|") == ["4", "H"]
+    assert says("8", report.format(n=1, id="0000000000001", what=0)) == []
+    strategy.say(f"35=G|11=A2|41=A1|1=ACC|55=IBM|{BUY}38=150|44=191.00|")
+    assert [message["35"] for message in sent(world)] == ["G"]
+    assert says("2", "7=1|16=0|") == ["4", "H"]
+    strategy.take()
+    # The first question was asked before the replace, the second behind it.
+    assert says("8", report.format(n=2, id="0000000000001", what="I")) == ["H"]
+    assert (held(world, "A1"), [order.in_doubt for order in world.lane.orders()]) == (150, [True])
+    assert not [row for row in only(strategy.take(), 35) if row == ("9",)]
+    says("8", report.format(n=3, id="0000000000001", what="I"))
+    assert (held(world, "A1"), [order.in_doubt for order in world.lane.orders()]) == (100, [False])
+    assert ("9", "A2") in only(strategy.take(), 35, 11)
+
+
 def test_a_refused_status_request_is_no_evidence_and_a_person_hears_of_it(stuck: tuple[World, FixClient]) -> None:
     world, strategy = stuck
     world.lines.pop(1)  # from here on the test is the venue
@@ -82,8 +121,7 @@ def test_a_refused_status_request_is_no_evidence_and_a_person_hears_of_it(stuck:
     seq = world.lane.view(1).rx_next
     world.lane.feed(1, venue_says(world, seq, "2", "7=1|16=0"))  # asks for all again: what is filled over is asked for
     world.settle()
-    sent = [dict(pair.split("=", 1) for pair in text.split("\x01") if "=" in pair) for text in world.lane.out(1).decode().split("8=FIX.4.4") if text]
-    asked = [m for m in sent if m["35"] == "H"]
+    asked = [m for m in sent(world) if m["35"] == "H"]
     assert [m["34"] for m in asked] == [str(number)]
     assert only(strategy.take(), 11, 150, 58) == [("A1", "I", "IN_DOUBT")]
     world.lane.feed(1, venue_says(world, seq + 1, "j", f"45={number}|372=H|380=3|58=no such service|"))
