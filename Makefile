@@ -27,7 +27,7 @@ ASAN_ENV = LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-fil
 	UBSAN_OPTIONS=print_stacktrace=1 PORTCULLIS_BUILD=asan
 
 # A name that is both a folder and a command must always run.
-.PHONY: build build-asan build-crash test test-all more sanitized test-threads crash demo bench lint lock clean
+.PHONY: build build-asan build-crash test test-all more-runs more-others sanitized test-threads crash demo bench lint lock clean
 
 build: build/.release examples/demo.key
 
@@ -66,14 +66,19 @@ test: lint build/.crash
 	$(BIN)/python -m pytest
 
 # What `make test` leaves out: the tests that do more when asked for all (200 seeds instead of 30, longer fuzzing), then those that
-# meet the C with ASan and UBSan in it, whole folders of them: about six minutes, none of their tests so slow that the release build
+# meet the C with ASan and UBSan in it, whole folders of them: about three minutes, none of their tests so slow that the release build
 # has to do. Not among them are tests that meet the C only through other processes' command lines (demo, crash, kill) or not at all.
-# Nothing else is run again; the two go side by side, neither looks at a clock.
+# Nothing else is run again. They go side by side, two at a time, so what they need is built before.
 test-all: test build/.asan
-	$(MAKE) --no-print-directory -j2 --output-sync=target more sanitized
+	$(MAKE) --no-print-directory -j2 --output-sync=target more-others more-runs sanitized
 
-more: build
-	PORTCULLIS_TESTS=all $(BIN)/python -m pytest -m more
+# Whole runs: the seeds, and the model of the seam.
+RUNS := tests/sim tests/seam
+more-runs: build
+	PORTCULLIS_TESTS=all $(BIN)/python -m pytest -m more $(RUNS)
+
+more-others: build
+	PORTCULLIS_TESTS=all $(BIN)/python -m pytest -m more $(RUNS:%=--ignore=%)
 
 sanitized: build/.asan
 	$(ASAN_ENV) $(BIN)/python -m pytest $(MEETS_C)
