@@ -9,7 +9,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,9 +28,9 @@ from gateway.tools.replay import SAME, replay
 from simulators.host import Host
 from simulators.market import Happening, What
 from simulators.venue import Options, Venue
+from tests.control.process import GATEWAY
 from tests.simulators.stand import INSTRUMENTS, fix_venue, ouch_venue
 
-GATEWAY = str(Path(sys.executable).with_name("gateway"))
 ENVIRONMENT = {**os.environ, "KILLED_PASSWORD": "secret", "PORTCULLIS_BUILD": ""}
 BOUND_S = 120  # of whatever is waited for; two starts on a busy machine may take longer than a client's patience
 OPEN_MAX = 12  # orders that the strategy has open at once

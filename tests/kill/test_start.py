@@ -7,7 +7,6 @@ import resource
 import shutil
 import struct
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,8 +20,8 @@ from gateway.lane.native import ffi
 from gateway.native import ROOT
 from gateway.tools.ask import ask
 from simulators.demo.processes import Child
+from tests.control.process import GATEWAY
 
-GATEWAY = str(Path(sys.executable).with_name("gateway"))
 BOUND_S = 20.0
 RESTART, RESTART_EPOCH = struct.Struct("<I"), ffi.offsetof("gw_rec_restart", "new_epoch") - HEAD.size
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1

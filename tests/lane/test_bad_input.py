@@ -8,10 +8,11 @@ from gateway.lane import driver, tables
 from gateway.lane.lane import Counts
 from gateway.lane.native import lib
 from gateway.sessions.actions import SECOND
+from gateway.sessions.fix_rim import GARBLED_MAX
 from gateway.sessions.fix_wire import utc_timestamp
 from simulators.generic_fix44 import GenericFix44
 from tests.control.world import CONFIG, FixClient, World
-from tests.lane.test_header import venue_says
+from tests.lane.by_hand import venue_says
 from tests.simulators.stand import fix_venue, only
 
 REST = "54=1|60=20251120-12:00:00|40=2|59=0|"
@@ -93,6 +94,10 @@ def test_a_number_that_is_none_is_rejected_by_the_session(tmp_path: Path, text: 
     assert healthy(world, strategy, venue).orders == 1
 
 
+# A Heartbeat whose length is right and whose checksum is not.
+GARBLED = b"8=FIX.4.4\x019=65\x0135=0\x0149=STRAT\x0156=GW\x0134=2\x0152=20251120-12:00:00.000\x01112=ANSWER-001\x0110=000\x01"
+
+
 @pytest.mark.parametrize("spoil", [
     lambda frame: frame,  # wrong checksum
     lambda frame: frame.replace(b"\x019=65", b"\x019=99", 1),  # a length that is too long
@@ -101,8 +106,7 @@ def test_a_number_that_is_none_is_rejected_by_the_session(tmp_path: Path, text: 
 ])  # fmt: skip
 def test_garbage_is_skipped_and_what_follows_is_taken_once_it_is_sent_again(tmp_path: Path, spoil: object) -> None:
     world, strategy, venue = opened(tmp_path)
-    frame = b"8=FIX.4.4\x019=65\x0135=0\x0149=STRAT\x0156=GW\x0134=2\x0152=20251120-12:00:00.000\x01112=XXXXXXXXXXX\x0110=000\x01"
-    world.lane.feed(strategy.conn, spoil(frame))  # type: ignore[operator]
+    world.lane.feed(strategy.conn, spoil(GARBLED))  # type: ignore[operator]
     world.settle()
     world.run(SECOND)
     # What is garbled has no number: the next message has the one that was due. One whose length lies may take its successor with it.
@@ -120,12 +124,11 @@ def test_garbage_is_skipped_and_what_follows_is_taken_once_it_is_sent_again(tmp_
     assert healthy(world, strategy, venue).orders == 3
 
 
-@pytest.mark.parametrize(("garbage", "stays"), [(10, True), (11, False)])
+@pytest.mark.parametrize(("garbage", "stays"), [(GARBLED_MAX, True), (GARBLED_MAX + 1, False)])
 def test_who_sends_garbage_and_nothing_else_is_no_peer(tmp_path: Path, garbage: int, stays: bool) -> None:
     world, strategy, venue = opened(tmp_path)
-    frame = b"8=FIX.4.4\x019=65\x0135=0\x0149=STRAT\x0156=GW\x0134=2\x0152=20251120-12:00:00.000\x01112=XXXXXXXXXXX\x0110=000\x01"
     for _ in range(garbage):
-        world.lane.feed(strategy.conn, frame)
+        world.lane.feed(strategy.conn, GARBLED)
         world.settle()
     world.run(SECOND)
     told = strategy.take()

@@ -9,7 +9,7 @@ from gateway.lane.native import lib
 from gateway.sessions.actions import SECOND
 from simulators.venue import Options
 from tests.control.world import FixClient, World
-from tests.lane.test_header import venue_says
+from tests.lane.by_hand import opened, sent, take_over, venue_says
 from tests.simulators.stand import fix_venue, only
 
 BUY = "54=1|60=20251120-12:00:00|40=2|"
@@ -73,19 +73,10 @@ def test_a_cancel_removes_the_replace_that_waits(stuck: tuple[World, FixClient],
     assert b"\x0135=G" not in b"".join(record for record in map(world.lane.record, range(1, world.lane.counts().lsn + 1)) if record and record[8] == lib.GW_REC_OUT)
 
 
-def sent(world: World) -> list[dict[str, str]]:
-    return [dict(pair.split("=", 1) for pair in text.split("\x01") if "=" in pair) for text in world.lane.out(1).decode().split("8=FIX.4.4") if text]
-
-
 def test_an_answer_to_an_older_question_says_nothing_about_a_replace(tmp_path: Path) -> None:
     """A question that a gap fill covered may have arrived all the same (simulated seed 292). Answers come in order: each counts as the oldest's."""
-    world = World(tmp_path, {"nyfix": fix_venue(quote_qty=0)})
-    world.open()
-    strategy = world.client()
-    strategy.log_on()
-    world.lines.pop(1)  # from here on the test is the venue
-    world.lane.out(1)
-    seq = world.lane.view(1).rx_next
+    world, strategy = opened(tmp_path)
+    seq = take_over(world)
     report = "37=1|17=E{n}|11={id}|150={what}|39=0|55=IBM|54=1|38=100|44=191|151=100|14=0|6=0|"
 
     def says(msg_type: str, body: str) -> list[str]:

@@ -6,7 +6,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,9 +17,8 @@ from gateway.journal.journal import ring_path
 from gateway.sessions.fix_wire import utc_timestamp
 from gateway.tools.ask import NotRunning, ask
 from simulators.demo.processes import Child
+from tests.control.process import GATEWAY, INSTRUMENTS
 
-GATEWAY = str(Path(sys.executable).with_name("gateway"))
-INSTRUMENTS = Path(__file__).parents[2] / "examples" / "instruments.csv"
 BOUND_S = 30.0
 CONFIG = """
 name = "outside"
