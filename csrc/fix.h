@@ -1,4 +1,5 @@
-/* FIX tag=value: frames, index, decode into records, encode from records. Sources: fix.c (in), fix_write.c (out), fix_dialect.c (records).
+/* FIX tag=value: frames, index, decode into records, encode from records. Sources: fix.c (in), fix_write.c (out), fix_dialect.c (tables),
+ * fix_decode.c and fix_encode.c (records).
  *
  * Spec: FIX 4.4 vol. 1 "FIX message format and delivery", vol. 2 "Session protocol", FIX session layer test cases 2, 3.
  * Everything here is a function of its arguments. No function reads outside p[0..n) or writes outside out[0..cap).

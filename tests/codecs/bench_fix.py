@@ -29,7 +29,7 @@ def native(folder: Path) -> list[tuple[str, str, float]]:
     """What the C alone takes, measured by bench_fix.c with the flags of the release build."""
     program = folder / "bench_fix"
     compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
-    sources = [str(ROOT / "csrc" / name) for name in ("fix.c", "fix_write.c", "fix_dialect.c")]
+    sources = [str(ROOT / "csrc" / name) for name in ("fix.c", "fix_write.c", "fix_dialect.c", "fix_decode.c", "fix_encode.c")]
     flags = ["-std=c11", "-D_GNU_SOURCE", "-O2", f"-I{ROOT / 'csrc'}"]
     subprocess.run([compiler, *flags, "-o", str(program), str(Path(__file__).with_suffix(".c")), *sources], check=True)
     files = {"table": fix_dialect.load("fix44").table, **messages()}

@@ -38,7 +38,7 @@ def corpus(folder: Path) -> list[Path]:
 def test_changed_messages_and_tables_never_lead_the_codec_astray(tmp_path: Path) -> None:
     program = tmp_path / "fuzz_fix"
     compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
-    sources = [str(CSRC / name) for name in ("fuzz/corpus.c", "fuzz/fuzz_fix.c", "fix.c", "fix_write.c", "fix_dialect.c")]
+    sources = [str(CSRC / name) for name in ("fuzz/corpus.c", "fuzz/fuzz_fix.c", "fix.c", "fix_write.c", "fix_dialect.c", "fix_decode.c", "fix_encode.c")]
     subprocess.run([compiler, *FLAGS, f"-I{CSRC}", "-o", str(program), *sources], check=True)
     environment = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
     paths = corpus(tmp_path)

@@ -26,7 +26,7 @@ CSRC = Path(__file__).parents[2] / "csrc"
 COUNT = 3_000 if os.environ.get("PORTCULLIS_TESTS") == "all" else 60
 FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-g", "-O1", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 SOURCES = (
-    "fuzz/corpus", "fuzz/fuzz_lane", "fix", "fix_write", "fix_dialect", "layout", "journal", "risk", "index", "told", "request", "report", "orders", "conn", "out", "gate", "cmd",
+    "fuzz/corpus", "fuzz/fuzz_lane", "fix", "fix_write", "fix_dialect", "fix_decode", "fix_encode", "layout", "journal", "risk", "index", "told", "request", "report", "orders", "conn", "out", "gate", "cmd",
     "view", "mask", "sound", "memrim", "tables", "apply", "decide", "lane",
 )  # fmt: skip
 CONFIG = """
