@@ -4,12 +4,8 @@
  * Each is there twice. `find_ends_by_word` and `walk` are the meaning and run anywhere; with AVX2 the first takes 32 bytes, the second eight
  * fields at a time, and leaves every message that is not quite ordinary (data fields, tags above 999, anything odd) to `walk`. */
 #include "fix.h"
+#include "fix_cpu.h"
 #include "fix_text.h"
-
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(GW_PORTABLE) /* -DGW_PORTABLE: as other processors run it */
-#include <immintrin.h>
-#define GW_FIX_AVX2 1
-#endif
 
 #define SOH 1
 #define BEGIN_MAX 16   /* longest BeginString value; FIXT.1.1 has 8 */
@@ -178,11 +174,6 @@ static size_t find_ends_by_word(const uint8_t *p, size_t n, uint16_t *ends, unsi
 }
 
 #ifdef GW_FIX_AVX2
-static inline bool has_avx2(void)
-{
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi");
-}
-
 /* Stores the places of the set bits of m, 32 at most, four at a time: more often than not that is all, and no branch is missed. */
 __attribute__((target("avx2,bmi,bmi2,popcnt"))) static inline size_t store_ends(uint16_t *ends, size_t k, size_t at, uint32_t m)
 {
@@ -595,7 +586,7 @@ static inline int scan(const uint8_t *p, size_t n, gw_fix_msg *m, bool avx2)
 int gw_fix_scan(const uint8_t *p, size_t n, gw_fix_msg *m)
 {
 #ifdef GW_FIX_AVX2
-    return scan(p, n, m, has_avx2());
+    return scan(p, n, m, gw_has_avx2());
 #else
     return scan(p, n, m, false);
 #endif
@@ -623,7 +614,7 @@ __attribute__((target("avx2"))) static unsigned sum_by_block(const uint8_t *p, s
 unsigned gw_fix_sum(const uint8_t *p, size_t n)
 {
 #ifdef GW_FIX_AVX2
-    if (n >= 32 && has_avx2())
+    if (n >= 32 && gw_has_avx2())
         return sum_by_block(p, n);
 #endif
     unsigned sum = 0;

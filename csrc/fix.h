@@ -107,10 +107,10 @@ typedef struct gw_fix_head {
     uint16_t begin_len, before_len, between_len, after_len; /* of the texts below */
     uint16_t sender_len, target_len;
     uint8_t pad_[2];
-    int64_t second;    /* whose text `clock` is, seconds since the epoch */
+    int64_t second_ns; /* the second whose text `clock` is, ns since the epoch */
     uint8_t clock[24]; /* YYYYMMDD-HH:MM:SS. */
-    uint8_t begin[72]; /* 8=…|9= */
-    uint8_t before[160];  /* 49=…|50=…|52= */
+    uint8_t begin[80]; /* 8=…|9=, then, not counted, 000|35= */
+    uint8_t before[160];  /* |49=…|50=…|52= */
     uint8_t between[160]; /* |56=…|57=…| */
     uint8_t after[160];   /* the header fields behind 122 */
 } gw_fix_head;
@@ -147,7 +147,8 @@ int gw_fix_mask(uint8_t *p, size_t n, const uint16_t *tags, size_t count);
  * gw_fix_dialect_check: a gw_fix_dialect, then its messages, rows, slots, maps and texts where it says. All little-endian. */
 
 #define GW_FIX_DIALECT_MAGIC 1145526342 /* "FXGD" */
-#define GW_FIX_DIALECT_VERSION 1
+#define GW_FIX_DIALECT_VERSION 2
+#define GW_FIX_GIVEN_MORE 64             /* entries of `given` behind the last row's: they are looked up by blocks */
 #define GW_FIX_BODY_MAX 4096            /* longest body that a message's rows can write */
 #define GW_FIX_MAP_SIZE 512             /* a map: record value by wire character, then wire value by record value (CODE: + 1); 0 = none */
 
@@ -177,6 +178,18 @@ enum gw_fix_row_flag {
     GW_FIX_ROW_MILD = 16  /* decode leaves it absent where its value would be a fault: a fill must not be lost over a side remark */
 };
 
+/* How encode goes about a row: a short way for what most messages hold, or asking for everything. */
+enum gw_fix_way {
+    GW_FIX_WAY_ASK = 0,  /* any row: alternatives, conditions, all kinds */
+    GW_FIX_WAY_TEXT = 1, /* TEXT or NOTE with 33 bytes of the record from its first on */
+    GW_FIX_WAY_ENUM = 2,
+    GW_FIX_WAY_CHAR = 3, /* CONST of one character, `stop` */
+    GW_FIX_WAY_PRICE = 4,
+    GW_FIX_WAY_QTY = 5,
+    GW_FIX_WAY_AVG = 6,
+    GW_FIX_WAY_TIME = 7
+};
+
 /* One field of one message. Rows of a message stand in the order in which they are written. */
 typedef struct gw_fix_row {
     uint32_t tag;
@@ -187,10 +200,13 @@ typedef struct gw_fix_row {
     uint8_t width;       /* bytes in the record */
     uint8_t flags;       /* enum gw_fix_row_flag */
     uint8_t map;         /* ENUM, CODE: index of the map; MARK: the character; IF: the byte compared with */
-    uint8_t head_len;    /* of "tag=" */
+    uint8_t head_len;    /* of `head` */
     uint16_t text_len;   /* CONST */
     uint32_t text_at;    /* CONST: in the dialect's texts */
-    uint8_t head[12];    /* "tag=" */
+    uint8_t head[8];     /* "|tag=": the end of the field before as well */
+    uint8_t way;         /* enum gw_fix_way; this and `stop` are gw_fix_dialect_prepare's */
+    uint8_t stop;        /* TEXT: its width, 32 at most; CHAR: the character */
+    uint8_t pad_[2];
 } gw_fix_row;
 
 /* One message type. `may` and `need` are over the presence words has and has2. */
@@ -216,8 +232,13 @@ typedef struct gw_fix_dialect {
     uint32_t record_size; /* GW_REPORT_SIZE of the build it was compiled for */
     uint32_t message_at, row_at, slot_at, map_at, text_at; /* byte offsets; the first two are multiples of 8 */
     uint32_t row_count, slot_count, map_count, text_size;
-    uint32_t pad_;
+    uint32_t given_at; /* where encode finds whether a row is given, row_count + GW_FIX_GIVEN_MORE bytes twice: the byte of {has, has2}
+                        * to look at, then the bit in it. Byte 128 is zero; bit 0 in it is given always, any other bit never */
 } gw_fix_dialect;
+
+/* Fill in what encode derives from the rows of p[0..n), all else being there: `way` and `stop` of each, and the section at given_at.
+ * Returns n, or GW_E_TABLE if the rows or the section do not lie in it. p must be aligned to 8. */
+int gw_fix_dialect_prepare(void *p, size_t n);
 
 /* Whether p[0..n) is a dialect that gw_fix_decode and gw_fix_encode can run on any input without leaving its block, the frame, the
  * record or the output. Returns n or GW_E_TABLE. p must be aligned to 8. */
@@ -241,6 +262,10 @@ int gw_fix_decode(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *m
  * GW_E_SPACE (nothing written). *f says which tag, or which bit. */
 int gw_fix_encode(const gw_fix_dialect *d, unsigned message, gw_fix_head *h, const gw_report *r, uint8_t *out, size_t cap,
                   gw_fault *f);
+
+/* The same as it runs where there is no AVX2, for the tests: result, fault and every byte must be equal. */
+int gw_fix_encode_plain(const gw_fix_dialect *d, unsigned message, gw_fix_head *h, const gw_report *r, uint8_t *out, size_t cap,
+                        gw_fault *f);
 
 /* ---- identifiers ---- */
 

@@ -1,8 +1,23 @@
-/* FIX dialects: the check that makes any tables safe to run, and which message is which. */
+/* FIX dialects: what encode derives from the rows, the check that makes any tables safe to run, and which message is which. */
 #include "fix_rows.h"
 
 _Static_assert(sizeof(gw_fix_row) == 32 && sizeof(gw_fix_message) == 72 && sizeof(gw_fix_dialect) == 56, "no hidden padding");
 _Static_assert(sizeof(gw_report) == GW_REPORT_SIZE, "records are as generated");
+
+/* Whether `count` things of `size` bytes at `at` lie inside n bytes. */
+static bool inside(size_t n, uint32_t at, uint32_t count, size_t size)
+{
+    return at >= sizeof(gw_fix_dialect) && at <= n && count <= (n - at) / size;
+}
+
+static bool sections_lie_inside(const gw_fix_dialect *d, size_t n)
+{
+    if ((d->message_at & 7) || (d->row_at & 7) || d->row_count > INT32_MAX - GW_FIX_GIVEN_MORE)
+        return false;
+    return inside(n, d->message_at, d->message_count, sizeof(gw_fix_message)) && inside(n, d->row_at, d->row_count, sizeof(gw_fix_row)) &&
+           inside(n, d->slot_at, d->slot_count, 1) && inside(n, d->map_at, d->map_count, GW_FIX_MAP_SIZE) &&
+           inside(n, d->text_at, d->text_size, 1) && inside(n, d->given_at, d->row_count + GW_FIX_GIVEN_MORE, 2);
+}
 
 /* Most bytes of a value of this row on the wire. */
 static size_t value_max(const gw_fix_row *row)
@@ -43,10 +58,87 @@ static bool map_is_sound(const uint8_t *map, kind k)
     return true;
 }
 
+/* ---- what encode derives ---- */
+
+static uint8_t way_of(const gw_fix_row *row)
+{
+    if (row->flags & (GW_FIX_ROW_ELSE | GW_FIX_ROW_IF))
+        return GW_FIX_WAY_ASK;
+    switch ((kind)row->kind) {
+    case GW_FIX_KIND_TEXT: case GW_FIX_KIND_NOTE: return row->offset + 33u <= GW_REPORT_SIZE ? GW_FIX_WAY_TEXT : GW_FIX_WAY_ASK;
+    case GW_FIX_KIND_ENUM: return GW_FIX_WAY_ENUM;
+    case GW_FIX_KIND_CONST: return row->text_len == 1 ? GW_FIX_WAY_CHAR : GW_FIX_WAY_ASK;
+    case GW_FIX_KIND_PRICE: return GW_FIX_WAY_PRICE;
+    case GW_FIX_KIND_QTY: return GW_FIX_WAY_QTY;
+    case GW_FIX_KIND_AVG: return GW_FIX_WAY_AVG;
+    case GW_FIX_KIND_TIME: return GW_FIX_WAY_TIME;
+    default: return GW_FIX_WAY_ASK;
+    }
+}
+
+/* Its constant must lie in d. */
+static uint8_t stop_of(const gw_fix_dialect *d, const gw_fix_row *row)
+{
+    switch (way_of(row)) {
+    case GW_FIX_WAY_TEXT: return row->width < 32 ? row->width : 32;
+    case GW_FIX_WAY_CHAR: return text_of(d, row)[0];
+    default: return 0;
+    }
+}
+
+/* Where encode looks whether the row is given: the byte of {has, has2}, then the bit. */
+static void place_of(const gw_fix_row *row, uint8_t place[2])
+{
+    bool written = row->flags & GW_FIX_ROW_WRITE && row->kind != GW_FIX_KIND_NONE;
+    bool always = written && row->kind == GW_FIX_KIND_CONST && !(row->flags & GW_FIX_ROW_IF);
+    place[0] = written && !always ? (uint8_t)(bit_of(row) / 8) : 128;
+    place[1] = (uint8_t)(always ? 0 : 1u << row->bit % 8);
+}
+
+static bool constant_is_inside(const gw_fix_dialect *d, const gw_fix_row *row)
+{
+    return row->text_len > 0 && (uint64_t)row->text_at + row->text_len <= d->text_size;
+}
+
+int gw_fix_dialect_prepare(void *p, size_t n)
+{
+    gw_fix_dialect *d = p;
+    if (n < sizeof *d || ((uintptr_t)p & 7) || !sections_lie_inside(d, n))
+        return GW_E_TABLE;
+    uint8_t *given = (uint8_t *)p + d->given_at, place[2];
+    size_t half = (size_t)d->row_count + GW_FIX_GIVEN_MORE;
+    memset(given, 128, half);
+    memset(given + half, 1, half);
+    for (size_t i = 0; i < d->row_count; i++) {
+        gw_fix_row *row = (gw_fix_row *)(void *)((uint8_t *)p + d->row_at) + i;
+        if (row->kind == GW_FIX_KIND_CONST && !constant_is_inside(d, row))
+            return GW_E_TABLE;
+        row->way = way_of(row);
+        row->stop = stop_of(d, row);
+        place_of(row, place);
+        given[i] = place[0];
+        given[half + i] = place[1];
+    }
+    return (int)n;
+}
+
+/* ---- the check ---- */
+
+/* Whether row i of the dialect is as gw_fix_dialect_prepare leaves it. */
+static bool is_prepared(const gw_fix_dialect *d, size_t i)
+{
+    const gw_fix_row *row = &rows_of(d)[i];
+    const uint8_t *given = (const uint8_t *)d + d->given_at;
+    uint8_t place[2];
+    place_of(row, place);
+    return row->way == way_of(row) && row->stop == stop_of(d, row) && given[i] == place[0] &&
+           given[d->row_count + GW_FIX_GIVEN_MORE + i] == place[1];
+}
+
 static bool row_is_sound(const gw_fix_dialect *d, const gw_fix_row *row)
 {
-    uint8_t head[24];
-    size_t n = gw_write_uint(head, row->tag);
+    uint8_t head[32] = {1};
+    size_t n = 1 + gw_write_uint(head + 1, row->tag);
     head[n++] = '=';
     if (row->tag == 0 || row->tag > UINT16_MAX || row->head_len != n || memcmp(row->head, head, n) != 0)
         return false;
@@ -61,8 +153,7 @@ static bool row_is_sound(const gw_fix_dialect *d, const gw_fix_row *row)
     if (row->kind == GW_FIX_KIND_MARK)
         return all_printable(&row->map, 1);
     if (row->kind == GW_FIX_KIND_CONST)
-        return row->text_len > 0 && (uint64_t)row->text_at + row->text_len <= d->text_size &&
-               all_printable((const uint8_t *)d + d->text_at + row->text_at, row->text_len);
+        return constant_is_inside(d, row) && all_printable(text_of(d, row), row->text_len);
     return true;
 }
 
@@ -79,17 +170,11 @@ static bool message_is_sound(const gw_fix_dialect *d, const gw_fix_message *m)
     size_t most = 0;
     for (size_t i = 0; i < m->row_count; i++) {
         const gw_fix_row *row = &rows_of(d)[m->row_at + i];
-        if (!row_is_sound(d, row))
+        if (!row_is_sound(d, row) || !is_prepared(d, m->row_at + i))
             return false;
-        most += row->flags & GW_FIX_ROW_WRITE ? row->head_len + value_max(row) + 1 : 0;
+        most += row->flags & GW_FIX_ROW_WRITE ? row->head_len + value_max(row) : 0;
     }
     return most <= m->body_max && m->body_max <= GW_FIX_BODY_MAX && m->msg_type != 0;
-}
-
-/* Whether `count` things of `size` bytes at `at` lie inside n bytes. */
-static bool inside(size_t n, uint32_t at, uint32_t count, size_t size)
-{
-    return at >= sizeof(gw_fix_dialect) && at <= n && count <= (n - at) / size;
 }
 
 int gw_fix_dialect_check(const void *p, size_t n)
@@ -99,12 +184,7 @@ int gw_fix_dialect_check(const void *p, size_t n)
         return GW_E_TABLE;
     if (d->magic != GW_FIX_DIALECT_MAGIC || d->version != GW_FIX_DIALECT_VERSION || d->size != n)
         return GW_E_TABLE;
-    if (d->record_size != GW_REPORT_SIZE || (d->message_at & 7) || (d->row_at & 7))
-        return GW_E_TABLE;
-    if (!inside(n, d->message_at, d->message_count, sizeof(gw_fix_message)) || !inside(n, d->row_at, d->row_count, sizeof(gw_fix_row)))
-        return GW_E_TABLE;
-    if (!inside(n, d->slot_at, d->slot_count, 1) || !inside(n, d->map_at, d->map_count, GW_FIX_MAP_SIZE) ||
-        !inside(n, d->text_at, d->text_size, 1))
+    if (d->record_size != GW_REPORT_SIZE || !sections_lie_inside(d, n))
         return GW_E_TABLE;
     for (size_t i = 0; i < d->message_count; i++)
         if (!message_is_sound(d, &messages_of(d)[i]))

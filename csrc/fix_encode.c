@@ -1,4 +1,5 @@
 /* Records to FIX messages: encode by the tables of a dialect. */
+#include "fix_cpu.h"
 #include "fix_rows.h"
 #include "fix_write.h"
 
@@ -34,19 +35,15 @@ static int write_text(const uint8_t *from, size_t width, uint8_t *o)
     return n ? (int)n : GW_E_EMPTY;
 }
 
-static int write_time(gw_fix_head *h, int64_t ns, uint8_t *o)
+static int write_time(const gw_fix_head *h, int64_t ns, uint8_t *o)
 {
+    uint32_t rest;
     if (ns < 0)
         return GW_E_RANGE;
-    int64_t second = ns / 1000000000;
-    uint32_t ms = (uint32_t)(ns % 1000000000) / 1000000;
-    if (second == h->second)
-        memcpy(o, h->clock, 18);
-    else
-        gw_write_second(o, second);
-    o[18] = (uint8_t)('0' + ms / 100);
-    o[19] = (uint8_t)('0' + ms / 10 % 10);
-    o[20] = (uint8_t)('0' + ms % 10);
+    if (gw_fix_same_second(h, ns, &rest))
+        return gw_fix_put_stamp(h, rest, o), 21;
+    gw_write_second(o, ns / 1000000000);
+    gw_store4(o + 18, gw_text3[ns / 1000000 % 1000]);
     return 21;
 }
 
@@ -77,7 +74,7 @@ static inline int write_value(const writer *w, const gw_fix_row *row, uint8_t *o
     const uint8_t *from = (const uint8_t *)w->r + row->offset;
     switch ((kind)row->kind) {
     case GW_FIX_KIND_TEXT: case GW_FIX_KIND_NOTE: return write_text(from, row->width, o);
-    case GW_FIX_KIND_CONST: memcpy(o, (const uint8_t *)w->d + w->d->text_at + row->text_at, row->text_len); return row->text_len;
+    case GW_FIX_KIND_CONST: memcpy(o, text_of(w->d, row), row->text_len); return row->text_len;
     case GW_FIX_KIND_ENUM: *o = map_of(w->d, row->map)[256 + *from]; return *o ? 1 : GW_E_VALUE;
     case GW_FIX_KIND_BOOL: *o = *from ? 'Y' : 'N'; return *from < 2 ? 1 : GW_E_VALUE;
     case GW_FIX_KIND_MARK: *o = row->map; return *from < 2 ? *from : GW_E_VALUE;
@@ -92,39 +89,168 @@ static inline int write_value(const writer *w, const gw_fix_row *row, uint8_t *o
     }
 }
 
-/* Whether `last`, the row written last, is of the alternatives before `row`: behind or at the last written row without ELSE. */
-static bool other_was_written(const gw_fix_row *first, const gw_fix_row *row, const gw_fix_row *last)
+/* Whether the record has something to say for a row, apart from ELSE. A mark that is not set says nothing. */
+static bool says(const gw_report *r, const gw_fix_row *row)
 {
-    do
-        row--;
-    while (row > first && (!(row->flags & GW_FIX_ROW_WRITE) || row->flags & GW_FIX_ROW_ELSE));
-    return last && last >= row;
+    bool given = (row->has_offset ? r->has2 : r->order.has) >> row->bit & 1;
+    uint8_t value = ((const uint8_t *)r)[row->offset];
+    if (!(row->flags & GW_FIX_ROW_WRITE) || row->kind == GW_FIX_KIND_NONE || (row->flags & GW_FIX_ROW_IF && !(given && value == row->map)))
+        return false;
+    return row->kind == GW_FIX_KIND_CONST || (given && !(row->kind == GW_FIX_KIND_MARK && value == 0));
 }
 
-/* Writes the rows that the record gives something for. Most are not given: that is asked first, and all else only of those that are. */
-static int write_rows(const writer *w, const gw_fix_message *m, uint8_t *body, gw_fault *f)
+/* Whether one of the alternatives before `row` is written: the written rows with ELSE above it, and the one that they follow. */
+static bool other_is_written(const gw_report *r, const gw_fix_row *first, const gw_fix_row *row)
 {
-    const gw_fix_row *first = rows_of(w->d) + m->row_at, *end = first + m->row_count, *last = NULL;
-    const uint64_t has = w->r->order.has, has2 = w->r->has2;
-    uint8_t *o = body;
-    for (const gw_fix_row *row = first; row < end; row++) {
-        bool given = (row->has_offset ? has2 : has) >> row->bit & 1;
-        if (!given && row->kind != GW_FIX_KIND_CONST)
-            continue;
-        if (row->flags & GW_FIX_ROW_IF && (!given || ((const uint8_t *)w->r)[row->offset] != row->map))
-            continue;
-        if (!(row->flags & GW_FIX_ROW_WRITE) || (row->flags & GW_FIX_ROW_ELSE && row > first && other_was_written(first, row, last)))
-            continue;
-        memcpy(o, row->head, sizeof row->head);
-        int n = write_value(w, row, o + row->head_len);
-        if (n < 0)
-            return fault(f, n, (uint32_t)(o - body), row->tag, bit_of(row));
-        if (n == 0)
-            continue;
-        last = row;
-        o += row->head_len + n;
-        *o++ = 1;
+    bool written = false;
+    do
+        written = says(r, --row);
+    while (!written && row > first && (!(row->flags & GW_FIX_ROW_WRITE) || row->flags & GW_FIX_ROW_ELSE));
+    return written;
+}
+
+/* Writes the value of any row whose field is given, if it is to be written. Returns as write_value. */
+__attribute__((noinline)) static int write_asking(const writer *w, const gw_fix_row *first, const gw_fix_row *row, uint8_t *o)
+{
+    if (row->flags & GW_FIX_ROW_IF && ((const uint8_t *)w->r)[row->offset] != row->map)
+        return 0;
+    if (row->flags & GW_FIX_ROW_ELSE && row > first && other_is_written(w->r, first, row))
+        return 0;
+    return write_value(w, row, o);
+}
+
+/* ---- which rows are given ---- */
+
+/* For rows i to i + 63 of the message whose part of the dialect's table begins at `place` (and `half` behind it): bit j, whether row i + j
+ * is given and to be written. Bits behind the message's last row are another message's. */
+static inline uint64_t given_plain(const gw_report *r, const uint8_t *place, size_t half, size_t n)
+{
+    const uint64_t words[2] = {r->order.has, r->has2};
+    uint64_t given = 0;
+    for (size_t j = 0; j < n && j < 64; j++) {
+        unsigned at = place[j], byte = at & 128 ? 0 : (unsigned)(words[at >> 3] >> 8 * (at & 7)), bit = place[half + j];
+        given |= (uint64_t)((byte & bit) == bit) << j;
     }
+    return given;
+}
+
+#ifdef GW_FIX_AVX2
+/* 32 rows: every one looks up its byte, and keeps its bit. */
+GW_WITH_AVX2 static inline uint32_t given_32(__m256i words, const uint8_t *place, size_t half)
+{
+    __m256i at = _mm256_loadu_si256((const __m256i *)(const void *)place), bit = _mm256_loadu_si256((const __m256i *)(const void *)(place + half));
+    return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_and_si256(_mm256_shuffle_epi8(words, at), bit), bit));
+}
+
+GW_WITH_AVX2 static inline uint64_t given_avx2(const gw_report *r, const uint8_t *place, size_t half, size_t n)
+{
+    __m256i words = _mm256_broadcastsi128_si256(_mm_set_epi64x((long long)r->has2, (long long)r->order.has));
+    uint64_t given = given_32(words, place, half);
+    if (n > 32)
+        given |= (uint64_t)given_32(words, place + 32, half) << 32;
+    return n < 64 ? given & ((1ull << n) - 1) : given;
+}
+
+/* Copies 32 bytes, and returns how many of them are the text of at most `stop`; 0 if it is empty, goes on, or is not printable. */
+GW_WITH_AVX2 static inline size_t text_avx2(const uint8_t *from, unsigned stop, uint8_t *o)
+{
+    __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)from);
+    __m256i odd = _mm256_cmpgt_epi8(_mm256_set1_epi8(' ' + 1), _mm256_add_epi8(v, _mm256_set1_epi8(1))); /* 127 becomes -128 */
+    _mm256_storeu_si256((__m256i *)(void *)o, v);
+    size_t n = _tzcnt_u64((uint32_t)_mm256_movemask_epi8(odd) | 1ull << stop);
+    return from[n] ? 0 : n;
+}
+#endif
+
+/* The short ways, one for each processor. */
+static inline uint64_t given_rows(const gw_report *r, const uint8_t *place, size_t half, size_t n, bool avx2)
+{
+#ifdef GW_FIX_AVX2
+    if (avx2)
+        return given_avx2(r, place, half, n);
+#endif
+    (void)avx2;
+    return given_plain(r, place, half, n);
+}
+
+static inline size_t put_text(const uint8_t *from, unsigned stop, uint8_t *o, bool avx2)
+{
+#ifdef GW_FIX_AVX2
+    if (avx2)
+        return text_avx2(from, stop, o);
+#endif
+    (void)from, (void)stop, (void)o, (void)avx2;
+    return 0;
+}
+
+/* ---- the body ---- */
+
+/* Writes the rows that the record gives something for behind `body`, which is an SOH. Most rows are not given: that is found for many at
+ * once, and all else asked only of those that are. Each of the short ways leaves what is unusual to write_asking. */
+static inline __attribute__((always_inline)) int write_rows(const writer *w, const gw_fix_message *m, uint8_t *body, gw_fault *f, bool avx2)
+{
+    const gw_fix_dialect *d = w->d;
+    const gw_report *r = w->r;
+    const gw_fix_row *first = rows_of(d) + m->row_at;
+    const uint8_t *place = (const uint8_t *)d + d->given_at + m->row_at, *maps = map_of(d, 0) + 256;
+    const size_t half = (size_t)d->row_count + GW_FIX_GIVEN_MORE;
+    const unsigned px = 0u - (unsigned)r->order.px_exp, qty = 0u - (unsigned)r->order.qty_exp;
+    uint8_t *o = body;
+    for (size_t block = 0; block < m->row_count; block += 64) {
+        for (uint64_t given = given_rows(r, place + block, half, m->row_count - block, avx2); given; given &= given - 1) {
+            const gw_fix_row *row = first + block + (unsigned)__builtin_ctzll(given);
+            const uint8_t *from = (const uint8_t *)r + row->offset;
+            uint8_t *value = o + row->head_len;
+            uint64_t v;
+            uint32_t rest;
+            size_t n;
+            memcpy(o, row->head, sizeof row->head);
+            switch ((enum gw_fix_way)(row->way & 7)) {
+            case GW_FIX_WAY_TEXT:
+                n = put_text(from, row->stop, value, avx2);
+                if (n == 0)
+                    goto ask;
+                o = value + n;
+                continue;
+            case GW_FIX_WAY_ENUM:
+                *value = maps[row->map * (size_t)GW_FIX_MAP_SIZE + *from];
+                if (*value == 0)
+                    goto ask;
+                o = value + 1;
+                continue;
+            case GW_FIX_WAY_CHAR:
+                *value = row->stop;
+                o = value + 1;
+                continue;
+            case GW_FIX_WAY_PRICE:
+                v = gw_load8(from);
+                if (v >= 100000000 || px >= 8)
+                    goto ask;
+                o = value + gw_write_short(value, (uint32_t)v, px);
+                continue;
+            case GW_FIX_WAY_QTY:
+                v = gw_load8(from);
+                if (v >= 100000000 || qty >= 8)
+                    goto ask;
+                o = value + gw_write_short(value, (uint32_t)v, qty);
+                continue;
+            case GW_FIX_WAY_AVG:
+            case GW_FIX_WAY_TIME:
+                if (row->way == GW_FIX_WAY_AVG || !gw_fix_same_second(w->h, (int64_t)gw_load8(from), &rest))
+                    goto ask;
+                o = gw_fix_put_stamp(w->h, rest, value);
+                continue;
+            case GW_FIX_WAY_ASK:
+                break;
+            }
+        ask:;
+            int wrote = write_asking(w, first, row, value);
+            if (wrote < 0)
+                return fault(f, wrote, (uint32_t)(o - body), row->tag, bit_of(row));
+            o = wrote ? value + wrote : o;
+        }
+    }
+    *o = 1;
     return (int)(o - body);
 }
 
@@ -141,20 +267,46 @@ static int check_given(const gw_fix_message *m, const gw_report *r, gw_fault *f)
 }
 
 /* Writes the whole message to out, where GW_FIX_HEAD_MAX + body_max + SLACK bytes may be stored. */
-static int write_message(const writer *w, const gw_fix_message *m, uint8_t *out, gw_fault *f)
+static inline __attribute__((always_inline)) int write_message(const writer *w, const gw_fix_message *m, uint8_t *out, gw_fault *f, bool avx2)
 {
     int head = gw_fix_open(w->h, m->msg_type, out);
     if (head < 0)
         return fault(f, head, 0, GW_FAULT_NONE, GW_FAULT_NONE);
-    int body = write_rows(w, m, out + head, f);
+    int body = write_rows(w, m, out + head - 1, f, avx2);
     if (body < 0)
         return body;
     return gw_fix_close(w->h, out, (size_t)head + (size_t)body);
 }
 
-int gw_fix_encode(const gw_fix_dialect *d, unsigned message, gw_fix_head *h, const gw_report *r, uint8_t *out, size_t cap, gw_fault *f)
+static int write_plain(const writer *w, const gw_fix_message *m, uint8_t *out, gw_fault *f)
+{
+    return write_message(w, m, out, f, false);
+}
+
+#ifdef GW_FIX_AVX2
+GW_WITH_AVX2 static int write_avx2(const writer *w, const gw_fix_message *m, uint8_t *out, gw_fault *f)
+{
+    return write_message(w, m, out, f, true);
+}
+#else
+#define write_avx2 write_plain
+#endif
+
+/* The same into a buffer too near its end for words to be stored there. */
+__attribute__((noinline)) static int write_aside(const writer *w, const gw_fix_message *m, uint8_t *out, size_t cap, gw_fault *f, bool avx2)
 {
     uint8_t scratch[GW_FIX_HEAD_MAX + GW_FIX_BODY_MAX + SLACK];
+    int n = avx2 ? write_avx2(w, m, scratch, f) : write_plain(w, m, scratch, f);
+    if (n > 0 && (size_t)n > cap)
+        return fault(f, GW_E_SPACE, 0, GW_FAULT_NONE, GW_FAULT_NONE);
+    if (n > 0)
+        memcpy(out, scratch, (size_t)n);
+    return n;
+}
+
+static inline __attribute__((always_inline)) int encode(const gw_fix_dialect *d, unsigned message, gw_fix_head *h, const gw_report *r,
+                                                        uint8_t *out, size_t cap, gw_fault *f, bool avx2)
+{
     *f = (gw_fault){0, 0, GW_FAULT_NONE, GW_FAULT_NONE, GW_FAULT_NONE, 0};
     if (message >= d->message_count)
         return fault(f, GW_E_ARGUMENT, 0, GW_FAULT_NONE, GW_FAULT_NONE);
@@ -165,12 +317,17 @@ int gw_fix_encode(const gw_fix_dialect *d, unsigned message, gw_fix_head *h, con
     if (n < 0)
         return n;
     size_t head_max = (size_t)h->begin_len + h->before_len + h->between_len + h->after_len + 128; /* what gw_fix_open adds is < 100 */
-    if (cap >= head_max + m->body_max + SLACK)
-        return write_message(&w, m, out, f);
-    n = write_message(&w, m, scratch, f); /* near the end of a buffer: words may not be stored there */
-    if (n > 0 && (size_t)n > cap)
-        return fault(f, GW_E_SPACE, 0, GW_FAULT_NONE, GW_FAULT_NONE);
-    if (n > 0)
-        memcpy(out, scratch, (size_t)n);
-    return n;
+    if (cap < head_max + m->body_max + SLACK)
+        return write_aside(&w, m, out, cap, f, avx2);
+    return avx2 ? write_avx2(&w, m, out, f) : write_plain(&w, m, out, f);
+}
+
+int gw_fix_encode(const gw_fix_dialect *d, unsigned message, gw_fix_head *h, const gw_report *r, uint8_t *out, size_t cap, gw_fault *f)
+{
+    return encode(d, message, h, r, out, cap, f, gw_has_avx2());
+}
+
+int gw_fix_encode_plain(const gw_fix_dialect *d, unsigned message, gw_fix_head *h, const gw_report *r, uint8_t *out, size_t cap, gw_fault *f)
+{
+    return encode(d, message, h, r, out, cap, f, false);
 }

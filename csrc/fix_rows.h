@@ -22,6 +22,12 @@ static inline const uint8_t *map_of(const gw_fix_dialect *d, unsigned map)
     return (const uint8_t *)d + d->map_at + (size_t)map * GW_FIX_MAP_SIZE;
 }
 
+/* The constant of a CONST row. */
+static inline const uint8_t *text_of(const gw_fix_dialect *d, const gw_fix_row *row)
+{
+    return (const uint8_t *)d + d->text_at + row->text_at;
+}
+
 static inline int fault(gw_fault *f, int code, uint32_t offset, uint32_t tag, unsigned bit)
 {
     f->code = code;

@@ -51,6 +51,14 @@ static inline void gw_store8(uint8_t *p, uint64_t x)
     memcpy(p, &x, 8);
 }
 
+static inline void gw_store4(uint8_t *p, uint32_t x)
+{
+    memcpy(p, &x, 4);
+}
+
+/* The three digits of 0..999 as text, first lowest; the fourth byte is 0. 4 KB in fix_write.c. */
+__attribute__((visibility("hidden"))) extern const uint32_t gw_text3[1000];
+
 /* An unsigned integer of width 1, 2, 4 or 8 bytes. (A memcpy of variable length would be a string instruction, ten times slower.) */
 static inline uint64_t gw_load_uint(const uint8_t *p, size_t width)
 {
@@ -105,6 +113,13 @@ static inline uint64_t gw_digits8(uint32_t v)
     return tens | (x - 10 * tens) << 8;
 }
 
+/* The same as text, by looking up three digits at a time. */
+static inline uint64_t gw_text8(uint32_t v)
+{
+    uint32_t thousands = v / 1000, millions = thousands / 1000;
+    return (uint64_t)gw_text3[v - 1000 * thousands] << 40 | (uint64_t)gw_text3[thousands - 1000 * millions] << 16 | gw_text3[millions] >> 8;
+}
+
 /* The number written by n digits at p; false if n is 0, a byte is no digit, or it is above 10^18 - 1. */
 static inline bool gw_read_uint(const uint8_t *p, size_t n, uint64_t *out)
 {
@@ -133,10 +148,10 @@ static inline size_t gw_write_uint(uint8_t *o, uint64_t v)
         gw_store8(o + n, gw_digits8((uint32_t)(v % 100000000u)) | GW_ZEROS_TEXT);
         return n + 8;
     }
-    uint64_t d = gw_digits8((uint32_t)v);
-    unsigned skip = (unsigned)__builtin_ctzll(d | 1ull << 56) >> 3; /* a zero still has its last digit */
-    gw_store8(o, (d | GW_ZEROS_TEXT) >> (8 * skip));
-    return 8 - skip;
+    uint64_t text = gw_text8((uint32_t)v);
+    unsigned skip = (unsigned)__builtin_ctzll((text ^ GW_ZEROS_TEXT) | 1ull << 56) & ~7u; /* a zero still has its last digit */
+    gw_store8(o, text >> skip);
+    return 8 - skip / 8;
 }
 
 typedef enum { GW_NUM_OK, GW_NUM_BAD, GW_NUM_PRECISE, GW_NUM_RANGE } gw_num;
@@ -210,16 +225,16 @@ static inline gw_num gw_read_decimal8(const uint8_t *p, size_t n, int64_t *out)
  * the point and what stands behind it are both shifts of it. */
 static inline size_t gw_write_short(uint8_t *o, uint32_t v, unsigned decimals)
 {
-    uint64_t d = gw_digits8(v), text = d | GW_ZEROS_TEXT;
-    unsigned point = 8 - decimals, skip = (unsigned)__builtin_ctzll(d | 1ull << 56) >> 3, end = 8 - ((unsigned)__builtin_clzll(d | 1) >> 3);
-    skip = skip < point ? skip : point - 1; /* one digit before the point at least */
-    gw_store8(o, text >> (8 * skip));
-    if (end <= point)
-        return point - skip;
-    o += point - skip;
-    *o = '.';
-    gw_store8(o + 1, text >> (8 * point));
-    return end - skip + 1;
+    uint64_t text = gw_text8(v), digits = text ^ GW_ZEROS_TEXT;
+    unsigned point = 64 - 8 * decimals, skip = (unsigned)__builtin_ctzll(digits | 1ull << 56) & ~7u; /* in bits of the word */
+    skip = skip < point ? skip : point - 8; /* one digit before the point at least */
+    gw_store8(o, text >> skip);
+    size_t n = (point - skip) / 8;
+    if (decimals == 0 || (digits >>= point) == 0)
+        return n;
+    o[n] = '.';
+    gw_store8(o + n + 1, text >> point);
+    return n + 9 - ((unsigned)__builtin_clzll(digits) >> 3);
 }
 
 /* Any other: as far as gw_write_decimal. */

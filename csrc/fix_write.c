@@ -1,8 +1,18 @@
 /* FIX to the wire: headers from a prepared template, messages from given fields, a sent frame once more, and secrets masked. */
 #include "fix_write.h"
-#include "fix_text.h"
 
 #define SOH 1
+
+#define TEXT_1(n) (('0' + (n) / 100) | ('0' + (n) / 10 % 10) << 8 | ('0' + (n) % 10) << 16)
+#define TEXT_10(n) TEXT_1(n), TEXT_1(n + 1), TEXT_1(n + 2), TEXT_1(n + 3), TEXT_1(n + 4), \
+                   TEXT_1(n + 5), TEXT_1(n + 6), TEXT_1(n + 7), TEXT_1(n + 8), TEXT_1(n + 9)
+#define TEXT_100(n) TEXT_10(n), TEXT_10(n + 10), TEXT_10(n + 20), TEXT_10(n + 30), TEXT_10(n + 40), \
+                    TEXT_10(n + 50), TEXT_10(n + 60), TEXT_10(n + 70), TEXT_10(n + 80), TEXT_10(n + 90)
+
+const uint32_t gw_text3[1000] = {
+    TEXT_100(0), TEXT_100(100), TEXT_100(200), TEXT_100(300), TEXT_100(400),
+    TEXT_100(500), TEXT_100(600), TEXT_100(700), TEXT_100(800), TEXT_100(900),
+};
 
 static uint16_t load16(const uint8_t *p)
 {
@@ -48,6 +58,8 @@ static bool is_text(const uint8_t *p, size_t n)
 
 /* ---- the header ---- */
 
+#define BEHIND_BEGIN "000\x01" "35="
+
 /* Which text of the template a header field of `more` belongs to; NULL if it is none that may be given. */
 static uint8_t **place_of(uint32_t tag, uint8_t **before, uint8_t **between, uint8_t **after)
 {
@@ -92,10 +104,11 @@ int gw_fix_head_init(gw_fix_head *h, const uint8_t *begin, size_t begin_n, const
         return GW_E_TEXT;
     if (!is_text(begin, begin_n) || !is_text(sender, sender_n) || !is_text(target, target_n))
         return GW_E_TEXT;
-    uint8_t *o = put_field(h->begin, 8, begin, begin_n);
-    h->begin_len = (uint16_t)(put(o, "9=", 2) - h->begin);
-    uint8_t *before = put_field(h->before, 49, sender, sender_n), *after = h->after;
-    h->between[0] = SOH;
+    uint8_t *o = put(put_field(h->begin, 8, begin, begin_n), "9=", 2);
+    h->begin_len = (uint16_t)(o - h->begin);
+    memcpy(o, BEHIND_BEGIN, sizeof BEHIND_BEGIN - 1);
+    h->before[0] = h->between[0] = SOH;
+    uint8_t *before = put_field(h->before + 1, 49, sender, sender_n), *after = h->after;
     uint8_t *between = put_field(h->between + 1, 56, target, target_n);
     int r = init_more(h, more, more_n, &before, &between, &after);
     if (r < 0)
@@ -106,7 +119,7 @@ int gw_fix_head_init(gw_fix_head *h, const uint8_t *begin, size_t begin_n, const
     h->after_len = (uint16_t)(after - h->after);
     h->sender_len = (uint16_t)sender_n;
     h->target_len = (uint16_t)target_n;
-    h->second = -1;
+    gw_write_second(h->clock, 0);
     return 1;
 }
 
@@ -121,55 +134,58 @@ int gw_fix_head_differs(const gw_fix_head *h, const uint8_t *p, const gw_fix_msg
         return 8;
     if (!span_is(p, m->sender_comp_id, h->between + 4, h->target_len))
         return 49;
-    return span_is(p, m->target_comp_id, h->before + 3, h->sender_len) ? 0 : 56;
+    return span_is(p, m->target_comp_id, h->before + 4, h->sender_len) ? 0 : 56;
 }
 
-void gw_fix_clock(gw_fix_head *h, int64_t second, uint8_t *out)
+/* "YYYYMMDD-HH:MM:SS.sss" of a time not before 1970: 21 bytes, 22 stored. */
+static uint8_t *put_stamp(int64_t ns, uint8_t *o)
 {
-    if (h->second != second) {
-        gw_write_second(h->clock, second);
-        h->second = second;
-    }
-    memcpy(out, h->clock, 18);
-}
-
-/* "YYYYMMDD-HH:MM:SS.sss": 21 bytes, the time not before 1970. */
-static uint8_t *put_stamp(gw_fix_head *h, int64_t ns, uint8_t *o)
-{
-    uint32_t ms = (uint32_t)(ns / 1000000 % 1000);
-    gw_fix_clock(h, ns / 1000000000, o);
-    o[18] = (uint8_t)('0' + ms / 100);
-    o[19] = (uint8_t)('0' + ms / 10 % 10);
-    o[20] = (uint8_t)('0' + ms % 10);
+    gw_write_second(o, ns / 1000000000);
+    gw_store4(o + 18, gw_text3[ns / 1000000 % 1000]);
     return o + 21;
 }
 
-int gw_fix_open(gw_fix_head *h, uint32_t msg_type, uint8_t *out)
+/* Whether h and a message type can be written; the text of h's second becomes that of its sending time. Returns 1 or a fault. */
+static int prepare(gw_fix_head *h, uint32_t msg_type)
 {
+    uint32_t rest;
     if (h->sending_time < 0 || (h->poss_dup && h->orig_sending_time < 0) || h->msg_seq_num >= gw_pow10[18])
         return GW_E_RANGE;
     if (msg_type == 0)
         return GW_E_ARGUMENT;
-    uint8_t *o = put_part(out, h->begin, h->begin_len);
-    o = put(o, "000\x01" "35=", 7);
-    for (; msg_type; msg_type >>= 8) {
+    for (; msg_type; msg_type >>= 8)
         if ((uint8_t)msg_type <= ' ')
             return GW_E_ARGUMENT;
-        *o++ = (uint8_t)msg_type;
+    if (!gw_fix_same_second(h, h->sending_time, &rest)) {
+        int64_t second = h->sending_time / 1000000000;
+        gw_write_second(h->clock, second);
+        h->second_ns = second * 1000000000;
     }
+    return 1;
+}
+
+int gw_fix_open(gw_fix_head *h, uint32_t msg_type, uint8_t *out)
+{
+    uint32_t rest;
+    bool marked = h->poss_dup | h->poss_resend;
+    bool usual = gw_fix_same_second(h, h->sending_time, &rest) && !marked && h->msg_seq_num < 100000000 && msg_type - '!' <= 255 - '!';
+    int prepared = usual ? 1 : prepare(h, msg_type);
+    if (prepared < 0)
+        return prepared;
+    uint8_t *o = put_part(out, h->begin, h->begin_len + sizeof BEHIND_BEGIN - 1);
+    gw_store4(o, msg_type);
+    o += 4 - ((unsigned)__builtin_clz(msg_type) >> 3);
     o = put(o, "\x01" "34=", 4);
     o += gw_write_uint(o, h->msg_seq_num);
-    *o++ = SOH;
     if (h->poss_dup)
-        o = put(o, "43=Y\x01", 5);
+        o = put(o, "\x01" "43=Y", 5);
     o = put_part(o, h->before, h->before_len);
-    o = put_stamp(h, h->sending_time, o);
+    o = gw_fix_put_stamp(h, (uint32_t)(h->sending_time - h->second_ns), o);
     o = put_part(o, h->between, h->between_len);
-    if (h->poss_resend)
+    if (marked && h->poss_resend)
         o = put(o, "97=Y\x01", 5);
-    if (h->poss_dup) {
-        o = put(o, "122=", 4);
-        o = put_stamp(h, h->orig_sending_time, o);
+    if (marked && h->poss_dup) {
+        o = put_stamp(h->orig_sending_time, put(o, "122=", 4));
         *o++ = SOH;
     }
     if (h->after_len)
@@ -182,9 +198,7 @@ static int close_at(uint8_t *out, size_t at, size_t n)
 {
     size_t body = n - at - 4;
     if (body >= 100 && body <= 999) {
-        out[at] = (uint8_t)('0' + body / 100);
-        out[at + 1] = (uint8_t)('0' + body / 10 % 10);
-        out[at + 2] = (uint8_t)('0' + body % 10);
+        gw_store4(out + at, gw_text3[body] | SOH << 24);
     } else {
         uint8_t digits[24];
         size_t count = gw_write_uint(digits, body);
@@ -194,10 +208,7 @@ static int close_at(uint8_t *out, size_t at, size_t n)
     }
     unsigned sum = gw_fix_sum(out, n);
     memcpy(out + n, "10=", 3);
-    out[n + 3] = (uint8_t)('0' + sum / 100);
-    out[n + 4] = (uint8_t)('0' + sum / 10 % 10);
-    out[n + 5] = (uint8_t)('0' + sum % 10);
-    out[n + 6] = SOH;
+    gw_store4(out + n + 3, gw_text3[sum] | SOH << 24);
     return (int)n + GW_FIX_TRAILER;
 }
 
@@ -282,7 +293,6 @@ int gw_fix_encode_fields(gw_fix_head *h, uint32_t msg_type, const uint8_t *field
 int gw_fix_redup(const uint8_t *frame, size_t n, int64_t now_ns, uint8_t *out, size_t cap)
 {
     gw_fix_msg m;
-    gw_fix_head clock = {.second = -1};
     int r = gw_fix_scan(frame, n, &m);
     if (r < 0)
         return r;
@@ -311,7 +321,7 @@ int gw_fix_redup(const uint8_t *frame, size_t n, int64_t now_ns, uint8_t *out, s
             dated = true;
         }
         if (header && f->tag == 52) {
-            o = put_stamp(&clock, now_ns, put(o, "52=", 3));
+            o = put_stamp(now_ns, put(o, "52=", 3));
             *o++ = SOH;
         } else if (!(header && (f->tag == 43 || f->tag == 122))) {
             o = put(o, frame + start, end - start);

@@ -22,10 +22,11 @@ static struct {
     uint8_t maps[2 * GW_FIX_MAP_SIZE];
     uint8_t slots[1024];
     uint8_t texts[8];
+    uint8_t given[2 * (16 + GW_FIX_GIVEN_MORE)];
 } small;
 
 #define ROW(TAG, HEAD, KIND, RECORD, FIELD, BIT, HAS, FLAGS, MAP) \
-    {TAG, offsetof(gw_report, RECORD FIELD), HAS, BIT, GW_FIX_KIND_##KIND, sizeof(((gw_report *)0)->RECORD FIELD), FLAGS, MAP, sizeof HEAD - 1, 2, 0, HEAD}
+    {TAG, offsetof(gw_report, RECORD FIELD), HAS, BIT, GW_FIX_KIND_##KIND, sizeof(((gw_report *)0)->RECORD FIELD), FLAGS, MAP, sizeof HEAD, 2, 0, "\x01" HEAD, 0, 0, {0, 0}}
 #define BOTH (GW_FIX_ROW_READ | GW_FIX_ROW_WRITE)
 #define HAS2 offsetof(gw_report, has2)
 
@@ -58,6 +59,7 @@ static const gw_fix_dialect *small_dialect(void)
         .map_at = sizeof(gw_fix_dialect) + sizeof(gw_fix_message) + sizeof rows, .map_count = 2, .slot_count = 1024, .text_size = 8};
     small.head.slot_at = small.head.map_at + sizeof small.maps;
     small.head.text_at = small.head.slot_at + sizeof small.slots;
+    small.head.given_at = small.head.text_at + sizeof small.texts;
     small.message = (gw_fix_message){.msg_type = 'D', .slot_factor = 1u << 22, .slot_shift = 22, .row_count = 16, .body_max = 640, .kind = 'D',
                                      .may_out = UINT64_MAX, .may_out2 = UINT64_MAX};
     memcpy(small.rows, rows, sizeof rows);
@@ -68,6 +70,7 @@ static const gw_fix_dialect *small_dialect(void)
     small.maps['2'] = small.maps[256 + '2'] = '2';
     memset(small.maps + GW_FIX_MAP_SIZE + 256, 100, 256);
     memcpy(small.texts, "78", 2);
+    REQUIRE(gw_fix_dialect_prepare(&small, sizeof small) == sizeof small);
     REQUIRE(gw_fix_dialect_check(&small, sizeof small) == sizeof small);
     return &small.head;
 }
@@ -82,16 +85,19 @@ static gw_fix_head header(void)
     return h;
 }
 
-/* Encodes message i of d from r at a few buffer sizes; nothing may be written behind them, and what is written must be a frame. */
+/* Encodes message i of d from r at a few buffer sizes; nothing may be written behind them, and what is written must be a frame, the same
+ * on every processor. */
 static void try_encode(const gw_fix_dialect *d, unsigned i, const gw_report *r)
 {
-    static uint8_t out[ROOM + CANARY];
+    static uint8_t out[ROOM + CANARY], plain[ROOM];
     static gw_fix_msg m;
-    gw_fault f;
+    gw_fault f, g;
     gw_fix_head h = header();
     const int n = gw_fix_encode(d, i, &h, r, out, ROOM, &f);
+    REQUIRE(gw_fix_encode_plain(d, i, &h, r, plain, ROOM, &g) == n && memcmp(&f, &g, sizeof f) == 0);
     if (n < 0)
         return;
+    REQUIRE(memcmp(out, plain, (size_t)n) == 0);
     REQUIRE(gw_fix_frame(out, (size_t)n, GW_FIX_FRAME_MAX) == n);
     REQUIRE(gw_fix_scan(out, (size_t)n, &m) == n && m.msg_seq_num == 7);
     memset(out, 0xa5, sizeof out);

@@ -379,7 +379,8 @@ def _compile(
         packed.append(_pack_message(message, first, size, factor, shift, len(slots), left_out))
         slots += own
     at = _ffi.sizeof("gw_fix_dialect")
-    sections = [b"".join(packed), b"".join(rows), bytes(slots), b"".join(maps), bytes(texts)]
+    given = bytes(2 * (len(rows) + _lib.GW_FIX_GIVEN_MORE))
+    sections = [b"".join(packed), b"".join(rows), bytes(slots), b"".join(maps), bytes(texts), given]
     places = []
     for section in sections:
         places.append(at)
@@ -387,15 +388,20 @@ def _compile(
     head = _ffi.new("gw_fix_dialect *")
     head.magic, head.version, head.size = _lib.GW_FIX_DIALECT_MAGIC, _lib.GW_FIX_DIALECT_VERSION, at
     head.record_size, head.message_count = RECORD.size, len(messages)
-    head.message_at, head.row_at, head.slot_at, head.map_at, head.text_at = places
+    head.message_at, head.row_at, head.slot_at, head.map_at, head.text_at, head.given_at = places
     head.row_count, head.slot_count, head.map_count, head.text_size = len(rows), len(slots), len(maps), len(texts)
-    return bytes(_ffi.buffer(head)) + b"".join(s + bytes(-len(s) % 8) for s in sections)
+    block = bytes(_ffi.buffer(head)) + b"".join(s + bytes(-len(s) % 8) for s in sections)
+    table = _ffi.new("uint64_t[]", len(block) // 8)  # aligned as C wants it
+    _ffi.memmove(table, block, len(block))
+    if _lib.gw_fix_dialect_prepare(table, len(block)) != len(block):
+        raise AssertionError("the sections do not lie in the block; fix_dialect.py and fix_dialect.c disagree")
+    return bytes(_ffi.buffer(table))
 
 
 def _pack_row(row: FixRow, map_index: dict[tuple[str, str], int], texts: bytearray) -> tuple[bytes, int]:
     """One gw_fix_row, and how many bytes it can write."""
     out = _ffi.new("gw_fix_row *")
-    head = f"{row.tag}=".encode()
+    head = f"\x01{row.tag}=".encode()
     out.tag, out.kind, out.width = row.tag, row.kind, 1
     out.head, out.head_len = head, len(head)
     out.flags = (
@@ -418,7 +424,7 @@ def _pack_row(row: FixRow, map_index: dict[tuple[str, str], int], texts: bytearr
         out.map = map_index[row.table, str(row.field.enum)]
     elif row.kind == _lib.GW_FIX_KIND_MARK:
         out.map = ord(row.table)
-    return bytes(_ffi.buffer(out)), len(head) + _value_max(row) + 1 if row.is_written else 0
+    return bytes(_ffi.buffer(out)), len(head) + _value_max(row) if row.is_written else 0
 
 
 def _value_max(row: FixRow) -> int:

@@ -68,6 +68,7 @@ int main(int argc, char **argv)
         TIME("frame+scan+decode", name, gw_fix_frame(frame, n, 4096) + gw_fix_scan(frame, n, &msg) + gw_fix_decode(d, frame, &msg, &record, &fault));
         h.msg_seq_num = 1000000;
         TIME("encode", name, (h.msg_seq_num++, gw_fix_encode(d, (unsigned)index, &h, &record, out, sizeof out, &fault)));
+        TIME("encode-plain", name, (h.msg_seq_num++, gw_fix_encode_plain(d, (unsigned)index, &h, &record, out, sizeof out, &fault)));
     }
     return 0;
 }

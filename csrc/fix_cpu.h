@@ -1,0 +1,21 @@
+/* Whether this build and this processor have AVX2 for the FIX codec; each use of it has a plain twin with the same results. */
+#ifndef GW_FIX_CPU_H
+#define GW_FIX_CPU_H
+#include <stdbool.h>
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(GW_PORTABLE) /* -DGW_PORTABLE: as other processors run it */
+#include <immintrin.h>
+#define GW_FIX_AVX2 1
+#define GW_WITH_AVX2 __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt")))
+#endif
+
+static inline bool gw_has_avx2(void)
+{
+#ifdef GW_FIX_AVX2
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+#else
+    return false;
+#endif
+}
+
+#endif
