@@ -3,35 +3,25 @@
 
 /* Begin a record of up to `max` bytes: its head is filled. NULL when the ring has no room (never for a comparison). */
 void *gw_pen_begin(gw_lane *l, gw_pen *pen, uint8_t kind, uint32_t conn, uint32_t max) {
-  uint8_t *p = pen->live ? gw_ring_reserve(l->ring, max) : max <= pen->room ? pen->at : NULL;
+  uint8_t *p = pen->live ? gw_ring_begin(l->ring, max) : max <= pen->room ? pen->at : NULL;
   if (!p) return NULL;
   if (pen->live) { pen->at = p; pen->room = max; }
   gw_rec *h = (gw_rec *)(void *)p;
-  memset(h, 0, sizeof *h);
-  h->kind = kind;
-  h->ver = 1;
-  h->lane = l->sizes.lane;
-  h->conn = (uint16_t)conn;
-  h->epoch = l->conns[conn].epoch;
-  h->lsn = l->core->lsn + 1;
-  h->t_ns = l->core->now;
-  h->digest = l->core->digest;
-  if (l->step_first) h->flags |= GW_REC_STEP_FIRST;
+  *h = (gw_rec){ .kind = kind, .ver = 1, .flags = l->step_first ? GW_REC_STEP_FIRST : 0, .lane = l->sizes.lane, .conn = (uint16_t)conn, .epoch = l->conns[conn].epoch,
+    .digest = l->core->digest, .lsn = l->core->lsn + 1, .t_ns = l->core->now };
   return p;
 }
 /* The record is whole: `len` bytes. The ring refuses it only where it, or this lane, is damaged: what is not journaled must not happen. */
 void gw_pen_end(gw_lane *l, gw_pen *pen, void *rec, uint32_t len) {
   gw_rec *h = rec;
-  uint32_t padded = (uint32_t)gw_pad8(len);
-  memset((uint8_t *)rec + len, 0, padded - len);
-  h->len = padded;
-  if (pen->live && gw_ring_commit(l->ring, len) < 0) {
+  h->len = gw_rec_pad(rec, len);
+  if (pen->live && gw_ring_end(l->ring, len) < 0) {
     gw_ring_fail(l->ring, GW_FAILED_APPEND);
     l->broken = 1;
     gw_belled(l, 0);
   }
   l->step_first = 0;
-  pen->room = padded;
+  pen->room = h->len;
 }
 const uint8_t *gw_record(gw_lane *l, uint64_t lsn) {
   const gw_rec *r = l->ring && !l->replaying ? gw_ring_at(l->ring, lsn) : NULL;
@@ -43,7 +33,6 @@ const uint8_t *gw_record(gw_lane *l, uint64_t lsn) {
 static void apply_in(gw_lane *l, const gw_rec_in *r) {
   const uint8_t *p = (const uint8_t *)r + sizeof *r, *frame = p + r->dec_len + r->n_breaches * sizeof(gw_breach);
   l->core->n_in++;
-  l->core->digest = gw_crc32c(l->core->digest, frame, r->frame_len);
   gw_apply_session(l, r->h.conn, r, frame);
   if (r->dec_len) gw_apply_dec(l, &r->h, (const gw_dec *)(const void *)p, frame, r->frame_len, r->h.conn, 0);
 }
@@ -108,7 +97,6 @@ void gw_take_in(gw_lane *l, const uint8_t *rec) {
   const gw_rec *h = (const gw_rec *)(const void *)rec;
   gw_core *c = l->core;
   c->now = h->t_ns;
-  c->digest = gw_crc32c(c->digest, &h->t_ns, 8);
   switch (h->kind) {
     case GW_REC_START: c->started = 1; c->epoch = ((const gw_rec_start *)(const void *)rec)->epoch; break;
     case GW_REC_IN: apply_in(l, (const gw_rec_in *)(const void *)rec); break;
@@ -138,7 +126,13 @@ void gw_take_in(gw_lane *l, const uint8_t *rec) {
     case GW_REC_STOP: c->stopped = 1; c->facts |= GW_FACT_STOPPED; gw_belled(l, 0); break;
     default: break;
   }
+  gw_taken(l, h);
+}
+/* The record is part of what was: its CRC stands for every byte of it. */
+void gw_taken(gw_lane *l, const gw_rec *h) {
+  gw_core *c = l->core;
   c->lsn = h->lsn;
+  c->digest = (uint32_t)gw_mix((uint64_t)c->digest << 32 | h->crc);
 }
 int gw_apply(gw_lane *l, const uint8_t *rec) {
   const gw_rec *h = (const gw_rec *)(const void *)rec;

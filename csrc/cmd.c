@@ -243,7 +243,8 @@ void gw_apply_cmd(gw_lane *l, const gw_rec_cmd *r) {
     at = dec + gw_pad8(s->dec_len);
   }
 }
-/* Decide and apply the batch, writing its record: 1, or 0 when the journal has no room. The state is changed when this returns. */
+/* Decide and apply the batch, writing its record: 1, or 0 when the journal has no room. The parts have changed the state when this returns;
+ * the caller adds the record itself (gw_taken). */
 int gw_decide_cmd(gw_lane *l, const gw_cmd *cmd, gw_pen *pen) {
   uint32_t n_subs = cmd->n_subs < GW_CMD_MAX / sizeof(gw_sub) ? cmd->n_subs : GW_CMD_MAX / (uint32_t)sizeof(gw_sub);   /* as many as have room */
   uint32_t extra = n_subs * (uint32_t)(sizeof(gw_dec) + 16);
@@ -277,8 +278,6 @@ int gw_decide_cmd(gw_lane *l, const gw_cmd *cmd, gw_pen *pen) {
   }
   r->len = (uint32_t)(out - (uint8_t *)r) - (uint32_t)sizeof *r;
   gw_pen_end(l, pen, r, (uint32_t)(out - (uint8_t *)r));
-  l->core->lsn = r->h.lsn;
-  l->core->digest = gw_crc32c(l->core->digest, &r->h.t_ns, 8);
   return 1;
 }
 /* The batch of a recorded command as it was pushed: results and decisions taken out. */
@@ -345,6 +344,7 @@ int gw_commands(gw_lane *l) {
     gw_pen pen = { .live = 1 };
     if (!gw_decide_cmd(l, cmd, &pen) || l->broken) break;
     const gw_rec_cmd *r = (const gw_rec_cmd *)(const void *)pen.at;
+    gw_taken(l, &r->h);
     gw_ev *e = &l->evs[l->ev_head & (l->sizes.events - 1)];
     memset(e, 0, offsetof(gw_ev, payload));
     e->kind = GW_EV_ACK;

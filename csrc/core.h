@@ -8,8 +8,8 @@
 #ifndef GW_CORE_H
 #define GW_CORE_H
 #include <string.h>
+#include "append.h"
 #include "controls.h"
-#include "crc32c.h"
 #include "fault.h"
 #include "jrec.h"
 #include "lane.h"
@@ -298,6 +298,7 @@ int gw_decide_stop(gw_lane *l, gw_pen *pen);
 
 /* apply.c: take in a record that is known to be sound: it was just decided, or looked at */
 void gw_take_in(gw_lane *l, const uint8_t *rec);
+void gw_taken(gw_lane *l, const gw_rec *h);
 void *gw_pen_begin(gw_lane *l, gw_pen *pen, uint8_t kind, uint32_t conn, uint32_t max);
 void gw_pen_end(gw_lane *l, gw_pen *pen, void *rec, uint32_t len);
 

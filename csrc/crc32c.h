@@ -69,6 +69,11 @@ __attribute__((target("sse4.2,pclmul"))) static inline uint32_t gw_crc32c_hard(u
                                       _mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)b), over_one, 0));
         a = _mm_crc32_u64(0, (uint64_t)_mm_cvtsi128_si64(moved)) ^ c;
     }
+    for (; n >= 32; n -= 32, p += 32)
+        for (size_t i = 0; i < 32; i += 8) {
+            memcpy(word, p + i, 8);
+            a = _mm_crc32_u64(a, word[0]);
+        }
     for (; n >= 8; n -= 8, p += 8) {
         memcpy(word, p, 8);
         a = _mm_crc32_u64(a, word[0]);

@@ -165,6 +165,7 @@ int gw_verify(gw_lane *l, const uint8_t *rec, uint8_t *scratch, size_t cap, gw_d
   }
   if (!decided) { *diff = (gw_diff){ .lsn = h->lsn, .kind = h->kind, .want_len = h->len }; return GW_E_DIFFERS; }
   rc = differ(diff, h, scratch, pen.room);
-  if (rc == 0 && !applied) gw_take_in(l, rec);
+  if (rc == 0 && applied) gw_taken(l, h);
+  else if (rc == 0) gw_take_in(l, rec);
   return rc;
 }

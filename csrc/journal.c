@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "crc32c.h"
+#include "append.h"
 
 #define RING_MAGIC 0x31474E4952575047u      /* "GPWRING1" */
 #define SEGMENT_MAGIC 0x3147455357475047u   /* "GPGWSEG1" */
@@ -12,7 +12,6 @@
 #define FORMAT 1u
 #define RING_MIN 4096u
 #define RING_MAX ((uint64_t)1 << 40)
-#define NOTHING UINT64_MAX /* `at` while no record is being filled; an index entry never set */
 
 _Static_assert(sizeof(gw_rec) == GW_REC_HEAD, "the head of a record is 40 bytes");
 _Static_assert(sizeof(gw_ring) == 256, "a ring's head is four lines of 64 bytes");
@@ -20,7 +19,6 @@ _Static_assert(offsetof(gw_ring, head) == 128 && offsetof(gw_ring, copied) == 19
 _Static_assert(sizeof(gw_seg_head) == 152 && sizeof(gw_watermark_head) == 56 && sizeof(gw_watermark) == 16, "no hidden padding");
 _Static_assert(sizeof(gw_watermark_head) + GW_WATERMARKS * sizeof(gw_watermark) <= GW_WATERMARK_SLOT, "a slot holds all entries");
 
-static uint64_t padded(uint64_t len) { return (len + 7u) & ~(uint64_t)7u; }
 static int power_of_two(uint64_t n) { return n && !(n & (n - 1)); }
 
 static uint64_t load(const uint64_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
@@ -41,24 +39,9 @@ int64_t gw_rec_check(const uint8_t *p, uint64_t avail, uint32_t salt, uint64_t l
     return rec.len;
 }
 
-uint32_t gw_rec_seal(uint8_t *p, uint32_t len, uint32_t salt)
-{
-    const uint32_t whole = (uint32_t)padded(len);
-    memset(p + len, 0, whole - len);
-    memcpy(p, &whole, sizeof whole);
-    const uint32_t crc = gw_crc32c(salt, p + 8, whole - 8);
-    memcpy(p + 4, &crc, sizeof crc);
-    return whole;
-}
+uint32_t gw_rec_seal(uint8_t *p, uint32_t len, uint32_t salt) { return gw_rec_close(p, len, salt); }
 
 /* The ring ---------------------------------------------------------------------------------------------------------------- */
-
-/* The index lies behind the struct, the records behind the index. */
-static uint64_t *ring_index(const gw_ring *ring) { return (uint64_t *)(uintptr_t)(ring + 1); }
-static uint8_t *ring_data(const gw_ring *ring, uint64_t position)
-{
-    return (uint8_t *)(uintptr_t)ring + ring->data + (position & (ring->size - 1));
-}
 
 static int sizes_are_sound(uint64_t size, uint64_t index_count)
 {
@@ -68,7 +51,7 @@ static int sizes_are_sound(uint64_t size, uint64_t index_count)
 uint64_t gw_ring_bytes(uint64_t size, uint64_t index_count)
 {
     if (!sizes_are_sound(size, index_count)) return 0;
-    return sizeof(gw_ring) + padded(index_count * 8) + size;
+    return sizeof(gw_ring) + gw_rec_padded(index_count * 8) + size;
 }
 
 int gw_ring_init(gw_ring *ring, uint64_t bytes, const gw_ring_cfg *cfg)
@@ -91,8 +74,8 @@ int gw_ring_init(gw_ring *ring, uint64_t bytes, const gw_ring_cfg *cfg)
     ring->after_loss = cfg->after_loss;
     ring->head_crc = gw_crc32c(0, ring, offsetof(gw_ring, head_crc));
     ring->head_lsn = ring->copied_lsn = ring->durable_lsn = cfg->next_lsn - 1;
-    ring->at = NOTHING;
-    memset(ring_index(ring), 0xFF, cfg->index_count * 8);
+    ring->at = GW_RING_NOTHING;
+    memset(gw_ring_index(ring), 0xFF, cfg->index_count * 8);
     return 0;
 }
 
@@ -112,71 +95,35 @@ int gw_ring_check(const gw_ring *ring, uint64_t bytes)
 
 uint64_t gw_ring_next_lsn(const gw_ring *ring) { return ring->head_lsn + 1; }
 
-uint64_t gw_ring_room(gw_ring *ring, uint64_t enough)
-{
-    const uint64_t room = ring->size - (ring->head - ring->copied_seen);
-    if (room >= enough) return room;
-    ring->copied_seen = load(&ring->copied);
-    return ring->size - (ring->head - ring->copied_seen);
-}
-
-uint8_t *gw_ring_reserve(gw_ring *ring, uint32_t max_len)
-{
-    const uint64_t need = padded(max_len), left = ring->size - (ring->head & (ring->size - 1));
-    const uint64_t skip = need > left ? left : 0;
-    ring->at = NOTHING;
-    if (max_len < GW_REC_HEAD || need > ring->rec_max || gw_ring_room(ring, skip + need) < skip + need) return NULL;
-    const uint64_t end = ring->head + skip + need;
-    if (end > ring->reserved) __atomic_store_n(&ring->reserved, end, __ATOMIC_RELAXED); /* before the first byte is overwritten: gw_ring_at must not show it */
-    if (skip) {
-        const uint32_t marker = (uint32_t)GW_REC_SKIP;
-        memcpy(ring_data(ring, ring->head), &marker, sizeof marker);
-    }
-    ring->at = ring->head + skip;
-    return ring_data(ring, ring->at);
-}
-
-int gw_ring_commit(gw_ring *ring, uint32_t len)
-{
-    if (ring->at == NOTHING || len < GW_REC_HEAD) return GW_E_ARGUMENT;
-    if (padded(len) > ring->rec_max || ring->at + padded(len) > ring->reserved) return GW_E_SPACE;
-    uint8_t *const p = ring_data(ring, ring->at);
-    uint64_t lsn;
-    memcpy(&lsn, p + offsetof(gw_rec, lsn), sizeof lsn);
-    if (lsn != ring->head_lsn + 1) return GW_E_ORDER;
-    const uint64_t end = ring->at + gw_rec_seal(p, len, ring->salt);
-    __atomic_store_n(&ring_index(ring)[lsn & (ring->index_count - 1)], ring->at, __ATOMIC_RELAXED); /* the writer looks too: gw_ring_ahead */
-    ring->at = NOTHING;
-    store(&ring->head_lsn, lsn);
-    store(&ring->head, end);
-    return 0;
-}
+uint64_t gw_ring_room(gw_ring *ring, uint64_t enough) { return gw_ring_free(ring, enough); }
+uint8_t *gw_ring_reserve(gw_ring *ring, uint32_t max_len) { return gw_ring_begin(ring, max_len); }
+int gw_ring_commit(gw_ring *ring, uint32_t len) { return gw_ring_end(ring, len); }
 
 const gw_rec *gw_ring_at(const gw_ring *ring, uint64_t lsn)
 {
     int found;
     const uint64_t position = gw_ring_find(ring, lsn, &found);
-    return found ? (const gw_rec *)(const void *)ring_data(ring, position) : NULL;
+    return found ? (const gw_rec *)(const void *)gw_ring_data(ring, position) : NULL;
 }
 
 uint64_t gw_ring_find(const gw_ring *ring, uint64_t lsn, int *found)
 {
     /* Also from another thread than the lane's, which checks its copy of what it found afterwards. */
-    const uint64_t position = __atomic_load_n(&ring_index(ring)[lsn & (ring->index_count - 1)], __ATOMIC_RELAXED);
+    const uint64_t position = __atomic_load_n(&gw_ring_index(ring)[lsn & (ring->index_count - 1)], __ATOMIC_RELAXED);
     const uint64_t reserved = __atomic_load_n(&ring->reserved, __ATOMIC_RELAXED), head = load(&ring->head), touched = reserved > head ? reserved : head;
     uint64_t there;
     *found = 0;
-    /* The comparisons are written so that an entry never set (NOTHING), or a damaged one, fails them. */
+    /* The comparisons are written so that an entry never set (GW_RING_NOTHING), or a damaged one, fails them. */
     if (position % 8 || position >= head || touched - position > ring->size) return 0;
     if (ring->size - (position & (ring->size - 1)) < GW_REC_HEAD) return 0;
-    memcpy(&there, ring_data(ring, position) + offsetof(gw_rec, lsn), sizeof there);
+    memcpy(&there, gw_ring_data(ring, position) + offsetof(gw_rec, lsn), sizeof there);
     *found = there == lsn && lsn;
     return *found ? position : 0;
 }
 
 void gw_ring_ahead(const gw_ring *ring, uint64_t lsn)
 {
-    __builtin_prefetch(ring_data(ring, __atomic_load_n(&ring_index(ring)[lsn & (ring->index_count - 1)], __ATOMIC_RELAXED)));
+    __builtin_prefetch(gw_ring_data(ring, __atomic_load_n(&gw_ring_index(ring)[lsn & (ring->index_count - 1)], __ATOMIC_RELAXED)));
 }
 
 uint64_t gw_ring_durable(const gw_ring *ring) { return load(&ring->durable_lsn); }
@@ -203,19 +150,19 @@ void gw_ring_forget(gw_ring *ring)
     store(&ring->durable_lsn, ring->head_lsn);
 }
 
-const uint8_t *gw_ring_bytes_at(const gw_ring *ring, uint64_t position) { return ring_data(ring, position); }
+const uint8_t *gw_ring_bytes_at(const gw_ring *ring, uint64_t position) { return gw_ring_data(ring, position); }
 
 int64_t gw_ring_peek(const gw_ring *ring, uint64_t *position, uint64_t head)
 {
     uint32_t len;
     if (*position % 8 || *position > head || head - *position > ring->size) return GW_E_FRAME;
     if (*position == head) return 0;
-    memcpy(&len, ring_data(ring, *position), sizeof len);
+    memcpy(&len, gw_ring_data(ring, *position), sizeof len);
     uint64_t left = ring->size - (*position & (ring->size - 1));
     if (len == (uint32_t)GW_REC_SKIP) {
         if (head - *position <= left) return GW_E_FRAME; /* a skip is published together with the record behind it */
         *position += left;
-        memcpy(&len, ring_data(ring, *position), sizeof len);
+        memcpy(&len, gw_ring_data(ring, *position), sizeof len);
         left = ring->size;
     }
     if (len < GW_REC_HEAD || len % 8 || len > ring->rec_max || len > left || len > head - *position) return GW_E_FRAME;

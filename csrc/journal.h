@@ -54,7 +54,7 @@ typedef struct gw_rec {
     uint16_t lane;
     uint16_t conn;
     uint32_t epoch;
-    uint32_t digest; /* of all that the lane did before: a replay finds the first difference by it; 0 of the writer itself */
+    uint32_t digest; /* of the CRCs of all records before: a replay finds the first difference by it; 0 of the writer itself */
     uint64_t lsn;   /* ordinal of the record in the journal, from 1 */
     uint64_t t_ns;  /* now_ns of the step, ns since the epoch */
 } gw_rec;

@@ -1,0 +1,87 @@
+/* How a record comes into the ring: room, padding, length and CRC, and it is published. Inline, since it is every record's way; internal.
+ *
+ * journal.c gives these to everybody else under the names of journal.h; the lane uses them as they are. */
+#ifndef GW_APPEND_H
+#define GW_APPEND_H
+#include <stddef.h>
+#include <string.h>
+#include "crc32c.h"
+#include "journal.h"
+
+#define GW_RING_NOTHING UINT64_MAX /* `at` while no record is being filled; an index entry never set */
+
+/* The index lies behind the struct, the records behind the index. */
+static inline uint64_t *gw_ring_index(const gw_ring *ring) { return (uint64_t *)(uintptr_t)(ring + 1); }
+static inline uint8_t *gw_ring_data(const gw_ring *ring, uint64_t position)
+{
+    return (uint8_t *)(uintptr_t)ring + ring->data + (position & (ring->size - 1));
+}
+
+static inline uint64_t gw_rec_padded(uint64_t len) { return (len + 7u) & ~(uint64_t)7u; }
+
+/* Zero the padding behind the `len` bytes of the record at p, which has room for it. Returns the padded length. */
+static inline uint32_t gw_rec_pad(void *p, uint32_t len)
+{
+    const uint32_t whole = (uint32_t)gw_rec_padded(len);
+    uint64_t last;
+    if (whole == len) return whole;
+    memcpy(&last, (uint8_t *)p + whole - 8, 8); /* one word, not so many bytes: a call of memset takes longer */
+    last &= ~0ull >> (8 * (whole - len));
+    memcpy((uint8_t *)p + whole - 8, &last, 8);
+    return whole;
+}
+
+/* As gw_rec_seal. */
+static inline uint32_t gw_rec_close(uint8_t *p, uint32_t len, uint32_t salt)
+{
+    const uint32_t whole = gw_rec_pad(p, len);
+    memcpy(p, &whole, sizeof whole);
+    const uint32_t crc = gw_crc32c(salt, p + 8, whole - 8);
+    memcpy(p + 4, &crc, sizeof crc);
+    return whole;
+}
+
+/* As gw_ring_room. */
+static inline uint64_t gw_ring_free(gw_ring *ring, uint64_t enough)
+{
+    const uint64_t room = ring->size - (ring->head - ring->copied_seen);
+    if (room >= enough) return room;
+    ring->copied_seen = __atomic_load_n(&ring->copied, __ATOMIC_ACQUIRE);
+    return ring->size - (ring->head - ring->copied_seen);
+}
+
+/* As gw_ring_reserve. */
+static inline uint8_t *gw_ring_begin(gw_ring *ring, uint32_t max_len)
+{
+    const uint64_t need = gw_rec_padded(max_len), left = ring->size - (ring->head & (ring->size - 1));
+    const uint64_t skip = need > left ? left : 0;
+    ring->at = GW_RING_NOTHING;
+    if (max_len < GW_REC_HEAD || need > ring->rec_max || gw_ring_free(ring, skip + need) < skip + need) return NULL;
+    const uint64_t end = ring->head + skip + need;
+    if (end > ring->reserved) __atomic_store_n(&ring->reserved, end, __ATOMIC_RELAXED); /* before the first byte is overwritten: gw_ring_at must not show it */
+    if (skip) {
+        const uint32_t marker = (uint32_t)GW_REC_SKIP;
+        memcpy(gw_ring_data(ring, ring->head), &marker, sizeof marker);
+    }
+    ring->at = ring->head + skip;
+    return gw_ring_data(ring, ring->at);
+}
+
+/* As gw_ring_commit. */
+static inline int gw_ring_end(gw_ring *ring, uint32_t len)
+{
+    if (ring->at == GW_RING_NOTHING || len < GW_REC_HEAD) return GW_E_ARGUMENT;
+    if (gw_rec_padded(len) > ring->rec_max || ring->at + gw_rec_padded(len) > ring->reserved) return GW_E_SPACE;
+    uint8_t *const p = gw_ring_data(ring, ring->at);
+    uint64_t lsn;
+    memcpy(&lsn, p + offsetof(gw_rec, lsn), sizeof lsn);
+    if (lsn != ring->head_lsn + 1) return GW_E_ORDER;
+    const uint64_t end = ring->at + gw_rec_close(p, len, ring->salt);
+    __atomic_store_n(&gw_ring_index(ring)[lsn & (ring->index_count - 1)], ring->at, __ATOMIC_RELAXED); /* the writer looks too: gw_ring_ahead */
+    ring->at = GW_RING_NOTHING;
+    __atomic_store_n(&ring->head_lsn, lsn, __ATOMIC_RELEASE);
+    __atomic_store_n(&ring->head, end, __ATOMIC_RELEASE);
+    return 0;
+}
+
+#endif
