@@ -115,6 +115,10 @@ static int slow(const gw_lane *l, uint32_t conn) {
   const gw_conn *c = &l->conns[conn];
   return c->role == GW_ROLE_STRATEGY && c->stream_len - c->stream_sent >= l->sizes.stream / 8 * 7;
 }
+/* Has a strategy been told all there is? What time alone brings about the end of the step looks for. */
+static int all_told(const gw_conn *c) {
+  return c->role == GW_ROLE_STRATEGY && c->stream_sent == c->stream_len && !(c->sendq_n || c->answer_len || c->rr_from || c->ask_from);
+}
 static int heartbeat_due(const gw_lane *l, const gw_conn *c) { return c->hb_ns && (int64_t)l->core->now - c->last_tx_ns >= c->hb_ns; }
 /* Bind what may leave on a connection now, while there is credit: numbered, encoded, journaled, in the buffer. *blocked: credit ended first. */
 static int bind_out(gw_lane *l, uint32_t conn, int *blocked) {
@@ -136,7 +140,7 @@ static int bind_out(gw_lane *l, uint32_t conn, int *blocked) {
     gw_take_in(l, pen.at);
     n++;
     if (l->core->due_head != NONE32) n += verdicts(l);
-    if (w->closed) break;
+    if (w->closed || all_told(c)) break;
   }
   return n;
 }

@@ -205,6 +205,18 @@ static int draft_session(gw_lane *l, uint32_t conn, gw_draft *d) {
   return 0;
 }
 
+/* The record that is filled in and encoded. In a binary message each field has its bytes, given or not; a FIX message looks at what is given only. */
+static gw_report *blank(gw_lane *l, uint32_t conn) {
+  if (l->cfg[conn].family != GW_FAMILY_FIX) memset(&l->outr, 0, sizeof l->outr);
+  l->outr.order.has = l->outr.has2 = 0;
+  return &l->outr;
+}
+static int encode(gw_lane *l, uint32_t conn, uint16_t msg, gw_draft *d) {
+  const gw_conn_cfg *cfg = &l->cfg[conn];
+  gw_fault f;
+  if (cfg->family == GW_FAMILY_FIX) return gw_fix_encode(cfg->dialect, msg, fix_head(l, conn, l->conns[conn].tx_next), &l->outr, d->frame, (size_t)d->cap, &f);
+  return gw_encode(cfg->layout, &l->values[conn], msg, &l->outr, d->frame, (size_t)d->cap, &f);
+}
 /* An order's message to its venue. */
 static int draft_order(gw_lane *l, uint32_t conn, uint32_t slot, uint8_t what, gw_draft *d) {
   gw_slot *s = &l->slots[slot];
@@ -221,9 +233,8 @@ static int draft_order(gw_lane *l, uint32_t conn, uint32_t slot, uint8_t what, g
   d->r->seq = c->tx_next;
   d->r->token = own ? c->token_next : 0;
   if (msg == NONE16) return GW_E_REFUSED;
-  gw_order *o = &l->outr.order;
+  gw_order *o = &blank(l, conn)->order;
   *o = s->order;
-  memset((uint8_t *)&l->outr + sizeof *o, 0, sizeof l->outr - sizeof *o);
   o->kind = kind_of[what];
   const gw_listing *x = gw_listing_of(l, s);
   if (!x) return GW_E_REFUSED;
@@ -254,9 +265,7 @@ static int draft_order(gw_lane *l, uint32_t conn, uint32_t slot, uint8_t what, g
     if (what == OUT_REPLACE || what == OUT_CANCEL) o->has |= 1ull << GW_HAS_ORIG_TOKEN;
     o->has &= ~(1ull << GW_HAS_CL_ORD_ID);
   }
-  gw_fault f;
-  if (cfg->family == GW_FAMILY_FIX) return gw_fix_encode(cfg->dialect, msg, fix_head(l, conn, c->tx_next), &l->outr, d->frame, (size_t)d->cap, &f);
-  return gw_encode(cfg->layout, &l->values[conn], msg, &l->outr, d->frame, (size_t)d->cap, &f);
+  return encode(l, conn, msg, d);
 }
 
 /* A report to a strategy: the position in its stream leads to the record, the record to what is told. */
@@ -303,7 +312,6 @@ static int draft_report(gw_lane *l, uint32_t conn, gw_draft *d) {
   if (cfg->level && at >> 4 > l->core->durable) return 0;   /* told only when it is as durable as was asked for */
   const gw_dec *dec = told_at(l, at, &rec, &b, &n);
   if (!dec) return 0;
-  gw_fault f;
   d->r->what = OUT_REPORT;
   d->r->msg_kind = (uint8_t)dec->told.kind;
   d->r->slot = dec->slot;
@@ -311,12 +319,10 @@ static int draft_report(gw_lane *l, uint32_t conn, gw_draft *d) {
   d->r->seq = c->tx_next;
   d->r->cause = at >> 4;
   d->r->stream_pos = c->stream_sent + 1;
-  gw_told_report(l, &dec->told, rec, b, n, &l->outr);
+  gw_told_report(l, &dec->told, rec, b, n, blank(l, conn));
   l->outr.stream_seq = c->stream_sent + 1;
   l->outr.has2 |= 1ull << GW_HAS2_STREAM_SEQ;
-  uint16_t msg = cfg->msg[dec->told.kind == '9' && cfg->family == GW_FAMILY_FIX ? GW_MSG_CANCEL_REJECT : GW_MSG_REPORT];
-  if (cfg->family == GW_FAMILY_FIX) return gw_fix_encode(cfg->dialect, msg, fix_head(l, conn, c->tx_next), &l->outr, d->frame, (size_t)d->cap, &f);
-  return gw_encode(cfg->layout, &l->values[conn], msg, &l->outr, d->frame, (size_t)d->cap, &f);
+  return encode(l, conn, cfg->msg[dec->told.kind == '9' && cfg->family == GW_FAMILY_FIX ? GW_MSG_CANCEL_REJECT : GW_MSG_REPORT], d);
 }
 
 /* A frame that cannot be made is not sent: an order is denied by a verdict, anything else is skipped and counted. */

@@ -43,9 +43,13 @@ void gw_told_avg(const gw_slot *s, gw_told *t, int64_t last_px, int64_t last_qty
   if (wide || q > INT64_MAX || q < INT64_MIN) { q = value / t->cum_qty; t->avg_px_exp = t->px_exp; }
   t->avg_px = (int64_t)q;
 }
-/* A record for the strategy: what was decided, and the venue's own texts if its frame is the one in l->scr. */
+/* A text of n bytes in a field of the given width. */
+static inline void put_text(char *field, size_t width, const char *text, size_t n) {
+  memset(field, 0, width);
+  memcpy(field, text, n < width ? n : width);
+}
+/* A record for the strategy: what was decided, and the venue's own texts if its frame is the one in l->scr. What it does not give keeps its bytes. */
 void gw_told_report(gw_lane *l, const gw_told *t, const gw_rec *h, const gw_breach *b, uint32_t n, gw_report *r) {
-  memset(r, 0, sizeof *r);
   gw_order *o = &r->order;
   o->kind = t->kind;
   o->side = t->side;
@@ -107,31 +111,36 @@ void gw_told_report(gw_lane *l, const gw_told *t, const gw_rec *h, const gw_brea
   SET(GW_HAS2_ORD_REJ_REASON, t->exec_type == '8' || t->exec_type == 'X');
   SET(GW_HAS2_ORDER_ID, 1);
   SET(GW_HAS2_EXEC_ID, t->kind == '8');
-  if (t->order_no == 0) memcpy(r->order_id, "NONE", 5);
-  else gw_base36_encode(t->order_no, (uint8_t *)r->order_id);
+  char id[1 + GW_BASE36_LEN];
+  gw_base36_encode(t->order_no, (uint8_t *)id);
+  if (t->order_no == 0) put_text(r->order_id, sizeof r->order_id, "NONE", 4);
+  else put_text(r->order_id, sizeof r->order_id, id, GW_BASE36_LEN);
   /* An execution's id is the venue's; everything else is the house's own, unique by journal position. */
+  r->exec_id[0] = 0;
   if (l->scr_lsn == h->lsn && h->kind == GW_REC_IN) {
     const gw_report *v = &l->scr;
     if (v->has2 >> GW_HAS2_EXEC_ID & 1u && v->exec_id[0]) memcpy(r->exec_id, v->exec_id, sizeof r->exec_id);
-    else if (v->has2 >> GW_HAS2_MATCH_ID & 1u) { r->exec_id[0] = 'M'; gw_base36_encode(v->match_id, (uint8_t *)r->exec_id + 1); }
+    else if (v->has2 >> GW_HAS2_MATCH_ID & 1u) { id[0] = 'M'; gw_base36_encode(v->match_id, (uint8_t *)id + 1); put_text(r->exec_id, sizeof r->exec_id, id, sizeof id); }
     if (v->has2 >> GW_HAS2_EXEC_REF_ID & 1u) { memcpy(r->exec_ref_id, v->exec_ref_id, sizeof r->exec_ref_id); SET(GW_HAS2_EXEC_REF_ID, 1); }
     if (v->has2 >> GW_HAS2_TEXT & 1u) { memcpy(r->text, v->text, 64); SET(GW_HAS2_TEXT, 1); }
     if (v->has2 >> GW_HAS2_LAST_LIQUIDITY & 1u) { r->last_liquidity = v->last_liquidity; SET(GW_HAS2_LAST_LIQUIDITY, 1); }
     if (v->has2 >> GW_HAS2_MATCH_ID & 1u) { r->match_id = v->match_id; SET(GW_HAS2_MATCH_ID, 1); }
   }
   if (!r->exec_id[0]) {
-    r->exec_id[0] = 'H';
-    gw_base36_encode(h->lsn, (uint8_t *)r->exec_id + 1);
+    id[0] = 'H';
+    gw_base36_encode(h->lsn, (uint8_t *)id + 1);
+    put_text(r->exec_id, sizeof r->exec_id, id, sizeof id);
   }
   if (n) {
     static const char level[GW_SCOPES] = { 'F', 'V', 'A', 'S', 'Y' };
     r->level = level[b->scope % GW_SCOPES];
     r->denied_value = b->value;
     r->denied_limit = b->limit;
+    memset(r->scope, 0, sizeof r->scope);
     gw_scope_name(l, b->scope, b->entity, r->scope);
     SET(GW_HAS2_LEVEL, 1); SET(GW_HAS2_DENIED_VALUE, 1); SET(GW_HAS2_DENIED_LIMIT, 1); SET(GW_HAS2_SCOPE, 1); SET(GW_HAS2_CONTROL, 1);
     const char *key = gw_control_rows[b->control < GW_CONTROLS ? b->control : 0].key;
-    memcpy(r->control, key, strnlen(key, sizeof r->control));
+    put_text(r->control, sizeof r->control, key, strnlen(key, sizeof r->control));
     char text[96];
     int len = gw_breach_text(b, r->scope, text, sizeof text);
     for (uint32_t i = 1; i < n && len > 0 && len < 64; i++) {   /* every breach is named, as far as the text has room */
@@ -143,11 +152,11 @@ void gw_told_report(gw_lane *l, const gw_told *t, const gw_rec *h, const gw_brea
       memcpy(text + len + 2, more, (size_t)m);
       len += 2 + m;
     }
-    memcpy(r->text, text, (size_t)(len < 64 ? len : 64));
+    put_text(r->text, sizeof r->text, text, (size_t)len);
     SET(GW_HAS2_TEXT, 1);
   } else if (t->reason && !(r->has2 >> GW_HAS2_TEXT & 1u)) {
     const char *why = t->reason < GW_REASONS ? gw_reason_texts[t->reason] : gw_reason_texts[GW_REASON_OTHER];
-    memcpy(r->text, why, strnlen(why, 64));
+    put_text(r->text, sizeof r->text, why, strnlen(why, sizeof r->text));
     SET(GW_HAS2_TEXT, 1);
   }
 #undef SET
