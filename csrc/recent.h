@@ -34,12 +34,14 @@ static inline void gw_recent_forget(uint64_t *table, uint32_t n, uint64_t key) {
   table[hole] = 0;
 }
 static inline void gw_recent_put(const gw_recent *r, uint64_t key) {
-  if (gw_recent_has(r->table, r->n, key)) return;
+  uint32_t i = gw_recent_place(r->table, r->n, key);
+  if (key == 0 || r->table[i] == key) return;
   uint64_t *const at = &r->ring[*r->used & (r->n - 1)];
-  if (*r->used >= r->n) gw_recent_forget(r->table, r->n, *at);
-  *at = key;
-  r->table[gw_recent_place(r->table, r->n, key)] = key;
-  ++*r->used;
-  if (*r->used >= r->n) gw_recent_ahead(r->table, r->n, r->ring[*r->used & (r->n - 1)]);   /* the next to be forgotten */
+  if (*r->used >= r->n) {
+    gw_recent_forget(r->table, r->n, *at);
+    i = gw_recent_place(r->table, r->n, key);   /* others may have moved */
+  }
+  r->table[i] = *at = key;
+  if (++*r->used >= r->n) gw_recent_ahead(r->table, r->n, r->ring[*r->used & (r->n - 1)]);   /* the next to be forgotten */
 }
 #endif

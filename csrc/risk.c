@@ -1,7 +1,9 @@
 /* Pre-trade risk: the check and the exposure of risk.h, pure and bounded; risk/model.py says the same in words.
  *
  * The block of memory is a head (sizes, offsets, the limits in force), then the state that is hashed: counters of every scope; one cell for
- * each (firm, venue, account or strategy; instrument), a symbol's cell being the firm's; what each order slot holds; the client order ids seen.
+ * each (instrument; firm, venue, account or strategy), a symbol's cell being the firm's; what each order slot holds; the client order ids seen.
+ *
+ * Numbers are 64 bits wide, what becomes of them may need 128. Mostly 64 are enough, and are tried first; what does not fit goes the exact way.
  */
 #include "risk.h"
 
@@ -49,11 +51,16 @@ typedef struct limit_row {
     uint8_t pad[6];
 } limit_row;
 
-/* What one order may still trade, and whose it is. */
-typedef struct reservation {
+/* What one order may still trade. */
+typedef struct parts {
     int64_t open; /* acknowledged */
     int64_t pend; /* not yet acknowledged */
     int64_t incr; /* what unanswered replaces may add */
+} parts;
+
+/* And whose it is. All 0 where nothing is held. */
+typedef struct reservation {
+    parts has;
     uint32_t instrument;
     uint16_t venue;
     uint16_t account;
@@ -69,19 +76,26 @@ typedef struct state_head {
     uint64_t ids_used; /* hashed ids ever remembered; the ring's next place is its low bits */
 } state_head;
 
+/* The words of a cell, which is a gw_exposure. Where there are two for the sides, the side is added. */
+enum { POSITION, OPEN, PEND = 3, WORDS = 5 };
+_Static_assert(offsetof(gw_exposure, open_buy) == OPEN * 8 && offsetof(gw_exposure, open_sell) == (OPEN + GW_SELL) * 8, "an exposure is its words");
+_Static_assert(offsetof(gw_exposure, pend_buy) == PEND * 8 && offsetof(gw_exposure, pend_sell) == (PEND + GW_SELL) * 8, "an exposure is its words");
+
 struct gw_risk {
     gw_risk_sizes n;
     const uint8_t *limits; /* the caller's; not part of the state, its version is */
     uint32_t first[GW_SCOPES], count[GW_SCOPES]; /* of each kind: the number of its entity 0 among all scopes, and how many there are */
-    size_t sets;           /* offsets from the beginning of the block; sets: of each scope, the controls (bits) whose limit it sets */
-    size_t state;
-    size_t scopes;
-    size_t cells;
-    size_t orders;
-    size_t last_ids;
-    size_t ring;
-    size_t id_table;
-    size_t end;
+    size_t row;                                  /* words of an instrument's cells */
+    size_t may_account, may_trade;               /* offsets in a limits table: what accounts and instruments a strategy may use */
+    uint64_t *sets;                              /* of each scope, the limits it sets (limits_set); from the limits in force, no state */
+    state_head *state;                           /* and all that follows is state */
+    gw_risk_scope *scopes;
+    int64_t *cells; /* by instrument, then by scope */
+    reservation *orders;
+    uint64_t *last_ids;
+    uint64_t *ring;
+    uint64_t *id_table;
+    uint8_t *end;
 };
 
 _Static_assert(sizeof(limits_head) == 64 && sizeof(limit_row) == 16 && sizeof(reservation) == 40, "fixed layouts");
@@ -100,7 +114,9 @@ static int sizes_ok(const gw_risk_sizes *n) {
            n->orders <= ORDERS_MAX && n->dup_ids >= 1 && n->dup_ids <= DUP_IDS_MAX && (n->dup_ids & (n->dup_ids - 1)) == 0;
 }
 
-static void lay_out(gw_risk *r, const gw_risk_sizes *n) {
+/* The parts of the block, one behind the other. Of a block that is not there yet only the size is said. */
+static size_t lay_out(gw_risk *r, const gw_risk_sizes *n, uint8_t *block) {
+    size_t at = sizeof(gw_risk);
     memset(r, 0, sizeof *r);
     r->n = *n;
     uint32_t count[GW_SCOPES] = {1, n->venues, n->accounts, n->strategies, n->instruments}, first = 0;
@@ -109,22 +125,26 @@ static void lay_out(gw_risk *r, const gw_risk_sizes *n) {
         r->count[kind] = count[kind];
         first += count[kind];
     }
-    r->sets = sizeof(gw_risk);
-    r->state = up8(r->sets + first);
-    r->scopes = r->state + sizeof(state_head);
-    r->cells = r->scopes + scope_count(n) * sizeof(gw_risk_scope);
-    r->orders = r->cells + ((size_t)1 + n->venues + n->accounts + n->strategies) * n->instruments * sizeof(gw_exposure);
-    r->last_ids = r->orders + (size_t)n->orders * sizeof(reservation);
-    r->ring = r->last_ids + (size_t)n->strategies * sizeof(uint64_t);
-    r->id_table = r->ring + (size_t)n->dup_ids * sizeof(uint64_t);
-    r->end = r->id_table + (size_t)n->dup_ids * 2 * sizeof(uint64_t);
+    r->row = (size_t)r->first[GW_SCOPE_SYMBOL] * WORDS;
+    r->may_account = sizeof(limits_head) + (size_t)first * GW_LIMITED * sizeof(limit_row);
+    r->may_trade = r->may_account + up8((size_t)n->strategies * n->accounts);
+#define PART(name, count) (r->name = block ? (void *)(block + at) : NULL, at += (size_t)(count) * sizeof *r->name)
+    PART(sets, first);
+    PART(state, 1);
+    PART(scopes, first);
+    PART(cells, r->row * n->instruments);
+    PART(orders, n->orders);
+    PART(last_ids, n->strategies);
+    PART(ring, n->dup_ids);
+    PART(id_table, (size_t)n->dup_ids * 2);
+    PART(end, 0);
+#undef PART
+    return at;
 }
 
 size_t gw_risk_size(const gw_risk_sizes *sizes) {
     gw_risk r;
-    if (!sizes_ok(sizes)) return 0;
-    lay_out(&r, sizes);
-    return r.end;
+    return sizes_ok(sizes) ? lay_out(&r, sizes, NULL) : 0;
 }
 
 gw_risk *gw_risk_init(void *mem, size_t len, const gw_risk_sizes *sizes) {
@@ -132,47 +152,64 @@ gw_risk *gw_risk_init(void *mem, size_t len, const gw_risk_sizes *sizes) {
     if (mem == NULL || need == 0 || len < need || (uintptr_t)mem % 8 != 0) return NULL;
     memset(mem, 0, need);
     gw_risk *r = mem;
-    lay_out(r, sizes);
+    lay_out(r, sizes, mem);
     return r;
 }
-
-static void *at(gw_risk *r, size_t offset) { return (uint8_t *)r + offset; }
-static const void *at_const(const gw_risk *r, size_t offset) { return (const uint8_t *)r + offset; }
 
 /* A scope's number among all of them: the firm, then venues, accounts, strategies, symbols. */
 static size_t scope_index(const gw_risk *r, int kind, size_t entity) { return r->first[kind] + entity; }
 
-/* The five scopes of an order. Entities beyond the tables are 0, so that everything can be booked; `known` has a bit for those that are configured. */
+/* The five scopes of an order, by their numbers. Entities beyond the tables are 0, so that everything can be booked. */
 typedef struct covering {
-    uint32_t entity[GW_SCOPES];
     uint32_t index[GW_SCOPES];
-    unsigned known;
+    uint32_t instrument;
+    int known;  /* 1: all are configured, none is 0 */
     int beyond; /* 1: an entity was beyond its table */
 } covering;
 
-static inline covering cover(const gw_risk *r, uint32_t venue, uint32_t account, uint32_t strategy, uint32_t instrument) {
-    covering c = {{0, venue, account, strategy, instrument}, {0}, 1u << GW_SCOPE_FIRM, 0};
+static covering cover(const gw_risk *r, uint32_t venue, uint32_t account, uint32_t strategy, uint32_t instrument) {
+    uint32_t entity[GW_SCOPES] = {0, venue, account, strategy, instrument};
+    covering c = {.known = 1};
     for (int kind = GW_SCOPE_VENUE; kind < GW_SCOPES; kind++) {
-        int beyond = c.entity[kind] >= r->count[kind];
-        c.beyond |= beyond;
-        c.entity[kind] = beyond ? 0 : c.entity[kind];
-        c.known |= (unsigned)(c.entity[kind] > 0) << kind;
-        c.index[kind] = r->first[kind] + c.entity[kind];
+        if (entity[kind] >= r->count[kind]) {
+            c.beyond = 1;
+            entity[kind] = 0;
+        }
+        if (entity[kind] == 0) c.known = 0;
+        c.index[kind] = r->first[kind] + entity[kind];
     }
+    c.instrument = entity[GW_SCOPE_SYMBOL];
     return c;
 }
 
-/* Cells are for the kinds before the symbol; a symbol's cell is the firm's. */
-static inline size_t cell_offset(const gw_risk *r, const covering *c, int kind) {
-    size_t row = kind == GW_SCOPE_SYMBOL ? 0 : c->index[kind];
-    return r->cells + (row * r->n.instruments + c->entity[GW_SCOPE_SYMBOL]) * sizeof(gw_exposure);
+/* The same where all are known, which is the rule: 1 and *c. Otherwise 0 and nothing. */
+static inline int cover_known(const gw_risk *r, uint32_t venue, uint32_t account, uint32_t strategy, uint32_t instrument, covering *c) {
+    const uint32_t *count = r->count, *first = r->first;
+    if (venue - 1u >= count[GW_SCOPE_VENUE] - 1u || account - 1u >= count[GW_SCOPE_ACCOUNT] - 1u || strategy - 1u >= count[GW_SCOPE_STRATEGY] - 1u ||
+        instrument - 1u >= count[GW_SCOPE_SYMBOL] - 1u)
+        return 0;
+    c->index[GW_SCOPE_FIRM] = 0;
+    c->index[GW_SCOPE_VENUE] = first[GW_SCOPE_VENUE] + venue;
+    c->index[GW_SCOPE_ACCOUNT] = first[GW_SCOPE_ACCOUNT] + account;
+    c->index[GW_SCOPE_STRATEGY] = first[GW_SCOPE_STRATEGY] + strategy;
+    c->index[GW_SCOPE_SYMBOL] = first[GW_SCOPE_SYMBOL] + instrument;
+    c->instrument = instrument;
+    c->known = 1;
+    c->beyond = 0;
+    return 1;
 }
+
+static inline uint32_t entity_of(const gw_risk *r, const covering *c, int kind) { return c->index[kind] - r->first[kind]; }
+static inline int is_known(const gw_risk *r, const covering *c, int kind) { return c->known || kind == GW_SCOPE_FIRM || entity_of(r, c, kind) > 0; }
+
+/* The instrument's cells: one for each scope before the symbols, by the scope's number; a symbol's is the firm's, whose number is 0. */
+static inline int64_t *cells_of(const gw_risk *r, const covering *c) { return r->cells + c->instrument * r->row; }
 
 static const reservation *order_at(const gw_risk *r, uint32_t slot) {
-    return slot < r->n.orders ? (const reservation *)at_const(r, r->orders) + slot : NULL;
+    return slot < r->n.orders ? &r->orders[slot] : NULL;
 }
 
-static int64_t held(const reservation *o) { return o->open + o->pend + o->incr; }
+static int64_t held(const reservation *o) { return o->has.open + o->has.pend + o->has.incr; }
 
 /* ---- limits ---- */
 
@@ -218,23 +255,22 @@ static const limit_row *rows_at(const gw_risk *r, size_t scope) {
 int gw_risk_swap_limits(gw_risk *r, const void *table, size_t len) {
     if (!gw_limits_ok(table, len, &r->n)) return 0;
     r->limits = table;
-    uint8_t *sets = at(r, r->sets);
     for (size_t scope = 0; scope < scope_count(&r->n); scope++) {
-        sets[scope] = 0;
-        for (int control = 0; control < GW_LIMITED; control++) sets[scope] |= (uint8_t)(rows_at(r, scope)[control].set << control);
+        int kind = kind_of(&r->n, scope);
+        r->sets[scope] = 0;
+        if (kind != GW_SCOPE_FIRM && scope == r->first[kind]) continue; /* an unknown entity sets none */
+        for (int control = 0; control < GW_LIMITED; control++) r->sets[scope] |= (uint64_t)rows_at(r, scope)[control].set << (8 * control + kind);
     }
-    ((state_head *)at(r, r->state))->limits_version = ((const limits_head *)table)->version;
+    r->state->limits_version = ((const limits_head *)table)->version;
     return 1;
 }
 
-uint64_t gw_risk_limits_version(const gw_risk *r) { return ((const state_head *)at_const(r, r->state))->limits_version; }
+uint64_t gw_risk_limits_version(const gw_risk *r) { return r->state->limits_version; }
 
-static int allowed(const gw_risk *r, uint32_t strategy, int kind, uint32_t column) {
+static inline int allowed(const gw_risk *r, uint32_t strategy, int kind, uint32_t column) {
     if (r->limits == NULL) return 0;
-    const uint8_t *grid = r->limits + grid_offset(&r->n);
-    if (kind == GW_SCOPE_ACCOUNT) return grid[(size_t)strategy * r->n.accounts + column] == 1;
-    grid += up8((size_t)r->n.strategies * r->n.accounts);
-    return grid[(size_t)strategy * r->n.instruments + column] == 1;
+    size_t row = kind == GW_SCOPE_ACCOUNT ? r->may_account + (size_t)strategy * r->n.accounts : r->may_trade + (size_t)strategy * r->n.instruments;
+    return r->limits[row + column] == 1;
 }
 
 /* ---- exact numbers ---- */
@@ -272,60 +308,72 @@ static wide scale_up(wide v, int exp) {
 
 /* ---- check ---- */
 
+/* Which limits are set: a byte for each control, in it a bit for each kind of scope. A scope's word has bits of its own kind only, so the words of an
+ * order's scopes or'ed say what covers it. An unknown entity sets none, and without a table nobody does. */
+_Static_assert(GW_LIMITED < 8 && GW_SCOPES <= 8, "a byte of a word each");
+static inline unsigned limits_set(uint64_t sets, int control) { return (unsigned)(sets >> (8 * control)) & 0xFFu; }
+static inline uint64_t only(int control) { return (uint64_t)0xFF << (8 * control); }
+#define ALL_LIMITED (((uint64_t)1 << (8 * GW_LIMITED)) - 1)
+/* The kinds of scope that set any of these. */
+static inline unsigned scopes_in(uint64_t sets) {
+    sets |= sets >> 32;
+    sets |= sets >> 16;
+    return (unsigned)(sets | sets >> 8) & 0xFFu;
+}
+/* 1 if one of these bytes has no bit. */
+static inline int has_empty(uint64_t sets, uint64_t bytes) {
+    uint64_t x = sets | ~bytes;
+    return ((x - 0x0101010101010101u) & ~x & 0x8080808080808080u) != 0;
+}
+static inline uint64_t sets_of(const gw_risk *r, const covering *c) {
+    const uint64_t *sets = r->sets;
+    return sets[c->index[0]] | sets[c->index[1]] | sets[c->index[2]] | sets[c->index[3]] | sets[c->index[4]];
+}
+
 /* One check under way: who is covered, by what, and what was found. */
 typedef struct found {
-    gw_breach *out;
-    int max;
-    int count;
-    covering c;
     const gw_risk *r;
-    uint8_t set[GW_LIMITED]; /* of each control, the scopes (bits) that set its limit: unknown entities set none, and without a table nobody does */
+    covering c;
+    uint64_t sets;
+    int count;
+    gw_breach all[GW_RISK_BREACH_MAX];
 } found;
 
 static inline const limit_row *limit_at(const found *f, int kind, int control) { return &rows_at(f->r, f->c.index[kind])[control]; }
 
-static inline void find_limits(found *f) {
-    const uint8_t *sets = at_const(f->r, f->r->sets);
-    if (f->r->limits == NULL) return;
-    for (int kind = 0; kind < GW_SCOPES; kind++) {
-        unsigned set = f->c.known >> kind & 1u ? sets[f->c.index[kind]] : 0;
-        for (; set; set &= set - 1) f->set[__builtin_ctz(set)] |= (uint8_t)(1u << kind);
-    }
-}
-
-static void add_breach(found *f, int control, int scope, uint32_t entity, int why, int exp, wide value, int64_t limit, wide headroom) {
-    if (f->count < f->max) {
-        gw_breach *b = &f->out[f->count];
-        memset(b, 0, sizeof *b);
-        b->control = (uint8_t)control;
-        b->scope = (uint8_t)scope;
-        b->why = (uint8_t)why;
-        b->exp = (int8_t)exp;
-        b->entity = entity;
-        b->value = clamp(value);
-        b->limit = limit;
-        b->headroom = clamp(headroom);
-    }
-    f->count++;
+static __attribute__((noinline, cold)) void add_breach(found *f, int control, int scope, uint32_t entity, int why, int exp, wide value, int64_t limit, wide headroom) {
+    if (f->count == GW_RISK_BREACH_MAX) return;
+    gw_breach *b = &f->all[f->count++];
+    memset(b, 0, sizeof *b);
+    b->control = (uint8_t)control;
+    b->scope = (uint8_t)scope;
+    b->why = (uint8_t)why;
+    b->exp = (int8_t)exp;
+    b->entity = entity;
+    b->value = clamp(value);
+    b->limit = limit;
+    b->headroom = clamp(headroom);
 }
 
 static void add_plain(found *f, int control, int scope, uint32_t entity, int why) { add_breach(f, control, scope, entity, why, 0, 0, 0, 0); }
 
-/* The one comparison: used + adds (× 10^exp) > limit is a breach at a scope that sets one. */
-static inline void compare_at(found *f, int control, int kind, wide used, wide adds, int exp) {
+static __attribute__((noinline, cold)) void compare_exactly(found *f, int control, int kind, wide used, wide adds, int exp) {
     const limit_row *limit = limit_at(f, kind, control);
     int finer = limit->exp - exp; /* mostly the value has the more decimals: then the limit is multiplied, which spares a division */
     if (finer >= 0 && finer <= EXP_MAX && used + adds <= (wide)limit->value * ten[finer]) return;
     wide value = scale_up(used + adds, -finer);
     if (value > limit->value)
-        add_breach(f, control, kind, f->c.entity[kind], GW_BREACH_OVER, limit->exp, value, limit->value,
+        add_breach(f, control, kind, entity_of(f->r, &f->c, kind), GW_BREACH_OVER, limit->exp, value, limit->value,
                    limit->value - wide_max(scale_up(used, -finer), -WIDE_MAX / 2));
 }
 
-/* The scopes that set a limit of this control; if a mandatory one has none, that is the breach. */
-static inline unsigned setting(found *f, int control) {
-    if (f->set[control] == 0 && gw_control_rows[control].mandatory) add_plain(f, control, GW_SCOPE_FIRM, 0, GW_BREACH_UNSET);
-    return f->set[control];
+/* The one comparison: used + adds (× 10^exp) > limit is a breach at a scope that sets one. */
+static inline void compare_at(found *f, int control, int kind, int64_t used, int64_t adds, int exp) {
+    const limit_row *limit = limit_at(f, kind, control);
+    unsigned finer = (unsigned)(limit->exp - exp);
+    int64_t value, most;
+    if (finer <= EXP_MAX && !__builtin_add_overflow(used, adds, &value) && !__builtin_mul_overflow(limit->value, ten[finer], &most) && value <= most) return;
+    compare_exactly(f, control, kind, used, adds, exp);
 }
 
 static inline int next_kind(unsigned *scopes) {
@@ -334,148 +382,189 @@ static inline int next_kind(unsigned *scopes) {
     return kind;
 }
 
-/* For controls that count only the order itself. */
-static inline void compare(found *f, int control, wide adds, int exp) {
-    for (unsigned scopes = setting(f, control); scopes;) compare_at(f, control, next_kind(&scopes), 0, adds, exp);
-}
+static inline int priced(const gw_risk_in *in) { return (in->ord_type == '2' || in->ord_type == '4') && (in->has & GW_RISK_HAS_PX); }
 
-static int priced(const gw_risk_in *in) { return (in->ord_type == '2' || in->ord_type == '4') && (in->has & GW_RISK_HAS_PX); }
-
-static void check_permission(const gw_risk *r, const gw_risk_in *in, found *f) {
-    uint32_t named[GW_SCOPES] = {0, in->venue, in->account, in->strategy, in->instrument};
+static inline void check_permission(const gw_risk *r, const gw_risk_in *in, found *f) {
+    const uint32_t named[GW_SCOPES] = {0, in->venue, in->account, in->strategy, in->instrument};
     if ((in->kind != 'D' && in->kind != 'G') || (in->side != GW_BUY && in->side != GW_SELL))
         add_plain(f, GW_CONTROL_PERMISSION, GW_SCOPE_FIRM, 0, GW_BREACH_INVALID);
-    for (int kind = GW_SCOPE_VENUE; kind <= GW_SCOPE_SYMBOL; kind++)
-        if (!(f->c.known & 1u << kind)) add_plain(f, GW_CONTROL_PERMISSION, kind, named[kind], GW_BREACH_UNKNOWN);
-    if (!(f->c.known & 1u << GW_SCOPE_STRATEGY)) return;
-    for (int kind = GW_SCOPE_ACCOUNT; kind <= GW_SCOPE_SYMBOL; kind += GW_SCOPE_SYMBOL - GW_SCOPE_ACCOUNT)
-        if (f->c.known & 1u << kind && !allowed(r, in->strategy, kind, named[kind]))
-            add_plain(f, GW_CONTROL_PERMISSION, kind, named[kind], GW_BREACH_DENIED);
+    for (int kind = GW_SCOPE_VENUE; kind <= GW_SCOPE_SYMBOL && !f->c.known; kind++)
+        if (!is_known(r, &f->c, kind)) add_plain(f, GW_CONTROL_PERMISSION, kind, named[kind], GW_BREACH_UNKNOWN);
+    if (!is_known(r, &f->c, GW_SCOPE_STRATEGY)) return;
+    if (is_known(r, &f->c, GW_SCOPE_ACCOUNT) && !allowed(r, in->strategy, GW_SCOPE_ACCOUNT, in->account))
+        add_plain(f, GW_CONTROL_PERMISSION, GW_SCOPE_ACCOUNT, in->account, GW_BREACH_DENIED);
+    if (is_known(r, &f->c, GW_SCOPE_SYMBOL) && !allowed(r, in->strategy, GW_SCOPE_SYMBOL, in->instrument))
+        add_plain(f, GW_CONTROL_PERMISSION, GW_SCOPE_SYMBOL, in->instrument, GW_BREACH_DENIED);
 }
 
-/* The ids that are remembered. */
-static const uint64_t *id_table(const gw_risk *r) { return at_const(r, r->id_table); }
-
-static void check_duplicate(const gw_risk *r, const gw_risk_in *in, found *f) {
-    int used;
-    if (in->id_kind == GW_RISK_ID_RISING)
-        used = in->id <= ((const uint64_t *)at_const(r, r->last_ids))[f->c.entity[GW_SCOPE_STRATEGY]];
-    else
-        used = gw_recent_has(id_table(r), r->n.dup_ids, in->id);
+static inline void check_duplicate(const gw_risk *r, const gw_risk_in *in, found *f) {
+    int used = in->id_kind == GW_RISK_ID_RISING ? in->id <= r->last_ids[entity_of(r, &f->c, GW_SCOPE_STRATEGY)] : gw_recent_has(r->id_table, r->n.dup_ids, in->id);
     if (used) add_plain(f, GW_CONTROL_DUPLICATE_ID, GW_SCOPE_FIRM, 0, GW_BREACH_REPEATED);
 }
 
 /* The tightest collar that covers the order, in bps; 0 if none is set. */
 static int64_t tightest_collar(const found *f) {
     int64_t tightest = -1;
-    for (unsigned scopes = f->set[GW_CONTROL_COLLAR_BPS]; scopes;) {
+    for (unsigned scopes = limits_set(f->sets, GW_CONTROL_COLLAR_BPS); scopes;) {
         int64_t collar = limit_at(f, next_kind(&scopes), GW_CONTROL_COLLAR_BPS)->value;
         if (tightest < 0 || collar < tightest) tightest = collar;
     }
     return tightest < 0 ? 0 : tightest;
 }
 
-static void check_notional(const gw_risk_in *in, found *f) {
-    if (in->multiplier <= 0) {
-        add_plain(f, GW_CONTROL_NOTIONAL, GW_SCOPE_FIRM, 0, GW_BREACH_INVALID);
-        return;
-    }
-    if (setting(f, GW_CONTROL_NOTIONAL) == 0) return;
-    wide ref = in->has & GW_RISK_HAS_REF_PX ? wide_abs(in->ref_px) : 0, worst;
+/* The price that the order's notional is judged at; 0 and nothing if it has none. */
+static inline int worst_price(const gw_risk_in *in, const found *f, wide *worst) {
+    wide ref = in->has & GW_RISK_HAS_REF_PX ? wide_abs(in->ref_px) : 0;
     if (priced(in)) {
         /* A buy's limit is the worst it can pay; a sell, and anything at a negative price, may trade at the reference price too. */
-        worst = in->side == GW_BUY && in->px >= 0 ? in->px : wide_max(wide_abs(in->px), ref);
-    } else if (in->has & GW_RISK_HAS_REF_PX) {
-        wide bound = in->has & GW_RISK_HAS_STOP_PX ? wide_max(ref, wide_abs(in->stop_px)) : ref;
-        worst = ceil_div(bound * ((wide)10000 + tightest_collar(f)), 10000); /* below 2^127: both are at most 2^63 and a little */
-    } else {
-        add_plain(f, GW_CONTROL_NOTIONAL, GW_SCOPE_SYMBOL, f->c.entity[GW_SCOPE_SYMBOL], GW_BREACH_NO_REF);
-        return;
+        *worst = in->side == GW_BUY && in->px >= 0 ? in->px : wide_max(wide_abs(in->px), ref);
+        return 1;
     }
+    if (!(in->has & GW_RISK_HAS_REF_PX)) return 0;
+    wide bound = in->has & GW_RISK_HAS_STOP_PX ? wide_max(ref, wide_abs(in->stop_px)) : ref;
+    *worst = ceil_div(bound * ((wide)10000 + tightest_collar(f)), 10000); /* below 2^127: both are at most 2^63 and a little */
+    return 1;
+}
+
+/* What an order asks of the limits. */
+typedef struct asked {
+    uint64_t controls; /* those that it is judged by, a byte each */
+    uint64_t limits;   /* and the limits to compare with, as in limits_set */
+    int64_t notional;  /* what it adds */
+    int64_t position;
+    int notional_exp;
+} asked;
+
+/* A notional beyond 64 bits. */
+static __attribute__((noinline, cold)) void compare_big_notional(const gw_risk_in *in, found *f, wide worst, int exp) {
     wide mantissa;
-    int exp = in->px_exp + in->qty_exp + in->mult_exp;
-    if (!__builtin_mul_overflow(worst, (wide)in->qty, &mantissa) && !__builtin_mul_overflow(mantissa, (wide)in->multiplier, &mantissa)) {
-        for (unsigned scopes = f->set[GW_CONTROL_NOTIONAL]; scopes;) compare_at(f, GW_CONTROL_NOTIONAL, next_kind(&scopes), 0, mantissa, exp);
-        return;
-    }
-    for (unsigned scopes = f->set[GW_CONTROL_NOTIONAL]; scopes;) { /* beyond 128 bits: beyond every limit */
+    int big = __builtin_mul_overflow(worst, (wide)in->qty, &mantissa) || __builtin_mul_overflow(mantissa, (wide)in->multiplier, &mantissa);
+    for (unsigned scopes = limits_set(f->sets, GW_CONTROL_NOTIONAL); scopes;) {
         int kind = next_kind(&scopes);
         const limit_row *limit = limit_at(f, kind, GW_CONTROL_NOTIONAL);
-        add_breach(f, GW_CONTROL_NOTIONAL, kind, f->c.entity[kind], GW_BREACH_OVER, limit->exp, BIGGEST, limit->value, limit->value);
+        if (!big) compare_exactly(f, GW_CONTROL_NOTIONAL, kind, 0, mantissa, exp);
+        else add_breach(f, GW_CONTROL_NOTIONAL, kind, entity_of(f->r, &f->c, kind), GW_BREACH_OVER, limit->exp, BIGGEST, limit->value, limit->value); /* beyond every limit */
     }
 }
 
-static void check_collar(const gw_risk_in *in, found *f) {
-    wide beyond, bps;
-    if (setting(f, GW_CONTROL_COLLAR_BPS) == 0) return;
+/* How much the order may cost. Where that is no number of 64 bits, all has been said here. */
+static inline void ask_notional(const gw_risk_in *in, found *f, asked *a) {
+    wide worst;
+    a->notional_exp = in->px_exp + in->qty_exp + in->mult_exp;
+    if (in->multiplier <= 0) {
+        a->controls &= ~only(GW_CONTROL_NOTIONAL);
+        add_plain(f, GW_CONTROL_NOTIONAL, GW_SCOPE_FIRM, 0, GW_BREACH_INVALID);
+    } else if (limits_set(f->sets, GW_CONTROL_NOTIONAL) == 0) {
+        return;
+    } else if (!worst_price(in, f, &worst)) {
+        add_plain(f, GW_CONTROL_NOTIONAL, GW_SCOPE_SYMBOL, entity_of(f->r, &f->c, GW_SCOPE_SYMBOL), GW_BREACH_NO_REF);
+    } else if (worst != (int64_t)worst || __builtin_mul_overflow((int64_t)worst, in->qty, &a->notional) || __builtin_mul_overflow(a->notional, in->multiplier, &a->notional)) {
+        compare_big_notional(in, f, worst, a->notional_exp);
+    } else {
+        return;
+    }
+    a->limits &= ~only(GW_CONTROL_NOTIONAL);
+}
+
+static __attribute__((noinline, cold)) void compare_far_price(const gw_risk_in *in, found *f) {
+    wide beyond = in->side == GW_BUY ? (wide)in->px - in->ref_px : (wide)in->ref_px - in->px;
+    wide bps = in->ref_px == 0 ? (wide)BIGGEST : ceil_div(beyond * 10000, wide_abs(in->ref_px));
+    for (unsigned scopes = limits_set(f->sets, GW_CONTROL_COLLAR_BPS); scopes;) compare_exactly(f, GW_CONTROL_COLLAR_BPS, next_kind(&scopes), 0, bps, 0);
+}
+
+static inline void check_collar(const gw_risk_in *in, found *f) {
+    int64_t beyond, shares, most;
+    if (limits_set(f->sets, GW_CONTROL_COLLAR_BPS) == 0) return;
     if (!(in->has & GW_RISK_HAS_REF_PX)) {
-        add_plain(f, GW_CONTROL_COLLAR_BPS, GW_SCOPE_SYMBOL, f->c.entity[GW_SCOPE_SYMBOL], GW_BREACH_NO_REF);
+        add_plain(f, GW_CONTROL_COLLAR_BPS, GW_SCOPE_SYMBOL, entity_of(f->r, &f->c, GW_SCOPE_SYMBOL), GW_BREACH_NO_REF);
         return;
     }
     if (!priced(in)) return; /* it has no price of its own; its notional is judged at the reference */
-    beyond = in->side == GW_BUY ? (wide)in->px - in->ref_px : (wide)in->ref_px - in->px;
-    if (beyond <= 0) return;
-    bps = in->ref_px == 0 ? (wide)BIGGEST : ceil_div(beyond * 10000, wide_abs(in->ref_px));
-    compare(f, GW_CONTROL_COLLAR_BPS, bps, 0);
+    if (in->side == GW_BUY ? in->px <= in->ref_px : in->px >= in->ref_px) return;
+    /* No division where it is within the tightest collar, which says how many ten-thousandths of the reference price are allowed. */
+    int small = in->ref_px > 0 && !(in->side == GW_BUY ? __builtin_sub_overflow(in->px, in->ref_px, &beyond) : __builtin_sub_overflow(in->ref_px, in->px, &beyond));
+    if (small && !__builtin_mul_overflow(beyond, 10000, &shares) && !__builtin_mul_overflow(tightest_collar(f), in->ref_px, &most) && shares <= most) return;
+    compare_far_price(in, f);
 }
 
-static void check_position(const gw_risk *r, const gw_risk_in *in, found *f) {
-    wide adds = in->qty;
-    if (in->kind == 'G') { /* only what the replace holds beyond the old order */
-        adds = (wide)in->qty - in->cum - gw_risk_held(r, in->slot);
-        if (adds <= 0) return;
-    }
-    for (unsigned scopes = setting(f, GW_CONTROL_POSITION); scopes;) {
-        int kind = next_kind(&scopes);
-        const gw_exposure *e = at_const(r, cell_offset(r, &f->c, kind));
-        wide used = in->side == GW_BUY ? (wide)e->position + e->open_buy + e->pend_buy : -(wide)e->position + e->open_sell + e->pend_sell;
+/* Worst case: all that is open trades, and nothing on the other side does. */
+static inline void compare_position(found *f, const gw_risk_in *in, int kind, int64_t adds) {
+    const int64_t *cell = cells_of(f->r, &f->c) + (kind == GW_SCOPE_SYMBOL ? 0 : (size_t)f->c.index[kind] * WORDS);
+    const int side = in->side == GW_BUY ? GW_BUY : GW_SELL;
+    int64_t position = cell[POSITION], open = cell[OPEN + side], pend = cell[PEND + side], used;
+    if (!__builtin_add_overflow(open, pend, &used) && !(side == GW_BUY ? __builtin_add_overflow(used, position, &used) : __builtin_sub_overflow(used, position, &used)))
         compare_at(f, GW_CONTROL_POSITION, kind, used, adds, in->qty_exp);
-    }
+    else
+        compare_exactly(f, GW_CONTROL_POSITION, kind, (side == GW_BUY ? (wide)position : -(wide)position) + open + pend, adds, in->qty_exp);
 }
 
-/* The bucket's debt at now_ns, in 1e-9 messages. */
-static wide drained(const gw_risk_scope *s, int64_t rate, uint64_t now_ns) {
-    uint64_t elapsed = now_ns > s->bucket_ns ? now_ns - s->bucket_ns : 0;
-    return wide_max(0, s->bucket_nano - (wide)elapsed * rate);
+/* The bucket's debt at now_ns, in 1e-9 messages. It is never below 0, nor is a rate. */
+static inline int64_t drained(const gw_risk_scope *s, int64_t rate, uint64_t now_ns) {
+    uint64_t elapsed = now_ns > s->bucket_ns ? now_ns - s->bucket_ns : 0, debt = (uint64_t)s->bucket_nano, gone;
+    return __builtin_mul_overflow(elapsed, (uint64_t)rate, &gone) || gone >= debt ? 0 : (int64_t)(debt - gone);
 }
 
-static const gw_risk_scope *scope_at(const gw_risk *r, const covering *c, int kind) {
-    return (const gw_risk_scope *)at_const(r, r->scopes) + c->index[kind];
-}
-
-static void check_counts(const gw_risk *r, const gw_risk_in *in, found *f) {
-    /* A replaced order is counted already. */
-    for (unsigned scopes = in->kind == 'G' ? 0 : setting(f, GW_CONTROL_OPEN_ORDERS); scopes;) {
-        int kind = next_kind(&scopes);
-        compare_at(f, GW_CONTROL_OPEN_ORDERS, kind, scope_at(r, &f->c, kind)->open_orders, 1, 0);
-    }
-    for (unsigned scopes = setting(f, GW_CONTROL_RATE_PER_S); scopes;) {
-        int kind = next_kind(&scopes);
-        wide used = drained(scope_at(r, &f->c, kind), limit_at(f, kind, GW_CONTROL_RATE_PER_S)->value, in->now_ns);
-        compare_at(f, GW_CONTROL_RATE_PER_S, kind, used, NANO, -9);
-    }
+/* What one scope has to say to an order. */
+static inline void compare_scope(found *f, const gw_risk_in *in, const asked *a, int kind) {
+    const uint64_t limits = (a->limits & a->controls) >> kind;
+    const gw_risk_scope *s = &f->r->scopes[f->c.index[kind]];
+#define ASKED(control) (limits >> (8 * (control)) & 1u)
+    if (ASKED(GW_CONTROL_ORDER_QTY)) compare_at(f, GW_CONTROL_ORDER_QTY, kind, 0, in->qty, in->qty_exp);
+    if (ASKED(GW_CONTROL_NOTIONAL)) compare_at(f, GW_CONTROL_NOTIONAL, kind, 0, a->notional, a->notional_exp);
+    if (ASKED(GW_CONTROL_POSITION)) compare_position(f, in, kind, a->position);
+    if (ASKED(GW_CONTROL_OPEN_ORDERS)) compare_at(f, GW_CONTROL_OPEN_ORDERS, kind, s->open_orders, 1, 0);
+    if (ASKED(GW_CONTROL_RATE_PER_S))
+        compare_at(f, GW_CONTROL_RATE_PER_S, kind, drained(s, limit_at(f, kind, GW_CONTROL_RATE_PER_S)->value, in->now_ns), NANO, -9);
+#undef ASKED
 }
 
 void gw_risk_ahead(const gw_risk *r, uint64_t id, uint32_t slot) {
-    gw_recent_ahead(id_table(r), r->n.dup_ids, id);
-    if (slot < r->n.orders) __builtin_prefetch((const reservation *)at_const(r, r->orders) + slot, 1);
+    gw_recent_ahead(r->id_table, r->n.dup_ids, id);
+    if (slot < r->n.orders) __builtin_prefetch(&r->orders[slot], 1);
+}
+
+/* Mandatory controls that are asked for and that nobody limits. */
+static __attribute__((noinline, cold)) void add_unset(found *f, uint64_t controls) {
+    for (int control = 0; control < GW_LIMITED; control++)
+        if (gw_control_rows[control].mandatory && (controls & only(control)) != 0 && limits_set(f->sets, control) == 0) add_plain(f, control, GW_SCOPE_FIRM, 0, GW_BREACH_UNSET);
+}
+
+/* Breaches are found scope by scope, and told control by control: what has no limit first, as found, then each control's by scope. */
+static int rank(const gw_breach *b) { return b->control >= GW_LIMITED ? -1 : b->control * GW_SCOPES + b->scope; }
+static __attribute__((noinline, cold)) void tell(found *f, gw_breach *out, int max) {
+    for (int i = 1; i < f->count; i++) {
+        gw_breach b = f->all[i];
+        int at = i;
+        for (; at > 0 && rank(&f->all[at - 1]) > rank(&b); at--) f->all[at] = f->all[at - 1];
+        f->all[at] = b;
+    }
+    if (max > 0) memcpy(out, f->all, (size_t)(f->count < max ? f->count : max) * sizeof *out);
 }
 
 int gw_risk_check(const gw_risk *r, const gw_risk_in *in, gw_breach *out, int max) {
-    found f = {out, max, 0, cover(r, in->venue, in->account, in->strategy, in->instrument), r, {0}};
-    find_limits(&f);
+    found f;
+    f.r = r;
+    f.count = 0;
+    if (!cover_known(r, in->venue, in->account, in->strategy, in->instrument, &f.c)) f.c = cover(r, in->venue, in->account, in->strategy, in->instrument);
+    f.sets = sets_of(r, &f.c);
     check_permission(r, in, &f);
     check_duplicate(r, in, &f);
-    int sound = in->qty > 0 && (in->kind != 'G' || in->cum >= 0);
-    if (sound) {
-        compare(&f, GW_CONTROL_ORDER_QTY, in->qty, in->qty_exp);
-        check_notional(in, &f);
+    asked a = {.controls = ALL_LIMITED, .limits = f.sets & ~only(GW_CONTROL_COLLAR_BPS), .position = in->qty};
+    if (in->kind == 'G') { /* the order that is replaced is counted already, and holds what it holds */
+        wide adds = (wide)in->qty - in->cum - gw_risk_held(r, in->slot);
+        a.position = adds > 0 ? (int64_t)adds : 0;
+        a.controls &= ~only(GW_CONTROL_OPEN_ORDERS) & ~(adds > 0 ? 0 : only(GW_CONTROL_POSITION));
+    }
+    if (in->qty > 0 && (in->kind != 'G' || in->cum >= 0)) {
+        ask_notional(in, &f, &a);
     } else {
+        a.controls &= ~(only(GW_CONTROL_ORDER_QTY) | only(GW_CONTROL_NOTIONAL) | only(GW_CONTROL_POSITION));
         add_plain(&f, GW_CONTROL_ORDER_QTY, GW_SCOPE_FIRM, 0, GW_BREACH_INVALID);
     }
     check_collar(in, &f);
-    if (sound) check_position(r, in, &f);
-    check_counts(r, in, &f);
+    for (unsigned scopes = scopes_in(a.limits & a.controls); scopes;) compare_scope(&f, in, &a, next_kind(&scopes));
+    if (has_empty(f.sets, a.controls)) add_unset(&f, a.controls);
+    if (f.count > 0) tell(&f, out, max);
     return f.count;
 }
 
@@ -494,151 +583,197 @@ static inline void add_to(int64_t *sum, int64_t by, int *said) {
     *said |= GW_RISK_SATURATED;
 }
 
-/* An event, the scopes it names, and what it said. */
+/* An event, the slot and the scopes it names, and what it said. */
 typedef struct event {
     const gw_risk_delta *d;
     covering c;
+    uint32_t slot;
+    uint16_t strategy;
     int said;
 } event;
 
-/* Make the order's reservation (open, pend, incr), and move the cells of its scopes by the difference. */
-static void hold(gw_risk *r, event *ev, reservation *o, int64_t open, int64_t pend, int64_t incr) {
-    const gw_risk_delta *d = ev->d;
-    if (d->slot == GW_RISK_NO_SLOT && d->kind != GW_RISK_RESERVE && d->kind != GW_RISK_EXTERNAL_ORDER) return; /* no slot, nothing held */
-    if (held(o) == 0) { /* the order begins, or begins again, to hold: whose it is comes with the event */
-        memset(o, 0, sizeof *o);
-        o->side = d->side;
-        o->venue = d->venue;
-        o->account = d->account;
-        o->strategy = d->strategy;
-        o->instrument = d->instrument;
+/* Move the four cells that the scopes have in the instrument. */
+static inline void move_cells(gw_risk *r, const covering *c, int side, int64_t position, int64_t open, int64_t pend, int *said) {
+    int64_t *cells = cells_of(r, c);
+    for (int kind = 0; kind < GW_SCOPE_SYMBOL; kind++) {
+        int64_t *cell = &cells[(size_t)c->index[kind] * WORDS];
+        if (position != 0) add_to(&cell[POSITION], position, said);
+        if (open != 0) add_to(&cell[OPEN + side], open, said);
+        if (pend != 0) add_to(&cell[PEND + side], pend, said);
     }
-    int same = o->venue == d->venue && o->account == d->account && o->strategy == d->strategy && o->instrument == d->instrument;
-    covering c = same ? ev->c : cover(r, o->venue, o->account, o->strategy, o->instrument);
-    gw_risk_scope *scopes = at(r, r->scopes);
+}
+
+/* And the number of orders that hold anything. */
+static inline void move_orders(gw_risk *r, const covering *c, int by) {
+    for (int kind = 0; by != 0 && kind < GW_SCOPES; kind++) r->scopes[c->index[kind]].open_orders += by;
+}
+
+static __attribute__((noinline, cold)) int move_elsewhere(gw_risk *r, const reservation *o, int64_t open, int64_t pend, int orders) {
+    const covering c = cover(r, o->venue, o->account, o->strategy, o->instrument);
+    int said = 0;
+    move_orders(r, &c, orders);
+    move_cells(r, &c, o->side, 0, open, pend, &said);
+    return said;
+}
+
+static inline int64_t signed_qty(const gw_risk_delta *d, int64_t qty) { return d->side == GW_BUY ? qty : -qty; }
+static inline void move_position(gw_risk *r, event *ev, int64_t qty) { move_cells(r, &ev->c, 0, signed_qty(ev->d, qty), 0, 0, &ev->said); }
+
+static inline reservation begun(const event *ev, parts has) { /* whose it is comes with the event */
+    const gw_risk_delta *d = ev->d;
+    return (reservation){.has = has, .instrument = d->instrument, .venue = d->venue, .account = d->account, .strategy = ev->strategy, .side = d->side};
+}
+
+/* Make the order's reservation `to`, and move the cells of its scopes by the difference, and by a position. */
+static inline void hold(gw_risk *r, event *ev, reservation *o, parts to, int64_t position) {
+    const gw_risk_delta *d = ev->d;
     /* No parts of one order are below 0 or add up to more than 64 bits hold, so neither do their differences. */
-    int64_t open_by = open - o->open, pend_by = pend + incr - (o->pend + o->incr);
-    int count = (open + pend + incr > 0) - (held(o) > 0);
-    for (int kind = 0; kind < GW_SCOPES; kind++) {
-        scopes[c.index[kind]].open_orders += count;
-        if (kind == GW_SCOPE_SYMBOL) continue; /* its cell is the firm's */
-        gw_exposure *e = at(r, cell_offset(r, &c, kind));
-        if (open_by != 0) add_to(o->side == GW_BUY ? &e->open_buy : &e->open_sell, open_by, &ev->said);
-        if (pend_by != 0) add_to(o->side == GW_BUY ? &e->pend_buy : &e->pend_sell, pend_by, &ev->said);
+    int before = held(o) > 0, now = to.open + to.pend + to.incr > 0;
+    int64_t open = to.open - o->has.open, pend = to.pend + to.incr - (o->has.pend + o->has.incr);
+    if (before && (o->venue != d->venue || o->account != d->account || o->strategy != ev->strategy || o->instrument != d->instrument)) {
+        ev->said |= move_elsewhere(r, o, open, pend, now - before);
+        move_cells(r, &ev->c, 0, position, 0, 0, &ev->said);
+    } else {
+        move_orders(r, &ev->c, now - before);
+        move_cells(r, &ev->c, before ? o->side : d->side, position, open, pend, &ev->said);
     }
-    o->open = open;
-    o->pend = pend;
-    o->incr = incr;
-    if (held(o) == 0) memset(o, 0, sizeof *o);
+    if (!now) memset(o, 0, sizeof *o);
+    else if (before) o->has = to;
+    else *o = begun(ev, to); /* the order begins, or begins again, to hold */
 }
 
-static void move_position(gw_risk *r, event *ev, int64_t qty) {
-    for (int kind = 0; kind < GW_SCOPE_SYMBOL; kind++)
-        add_to(&((gw_exposure *)at(r, cell_offset(r, &ev->c, kind)))->position, ev->d->side == GW_BUY ? qty : -qty, &ev->said);
+/* What is left of the parts after a fill, and of the fill. */
+static inline parts less(parts p, int64_t *left) {
+    int64_t open = min64(p.open, *left), pend = min64(p.pend, *left - open), incr = min64(p.incr, *left - open - pend);
+    *left -= open + pend + incr;
+    return (parts){p.open - open, p.pend - pend, p.incr - incr};
 }
 
-static void book_fill(gw_risk *r, event *ev, reservation *o) {
-    const gw_risk_delta *d = ev->d;
-    int64_t left = d->qty, parts[3] = {o->open, o->pend, o->incr};
-    move_position(r, ev, d->qty);
-    if (d->slot == GW_RISK_NO_SLOT) return;
-    for (int i = 0; i < 3; i++) {
-        int64_t take = min64(parts[i], left);
-        parts[i] -= take;
-        left -= take;
+static inline void fill(gw_risk *r, event *ev, reservation *o) {
+    int64_t left = ev->d->qty;
+    if (ev->slot == GW_RISK_NO_SLOT) {
+        move_position(r, ev, left);
+        return;
     }
-    hold(r, ev, o, parts[0], parts[1], parts[2]);
+    parts to = less(o->has, &left);
+    hold(r, ev, o, to, signed_qty(ev->d, ev->d->qty));
     if (left > 0) ev->said |= GW_RISK_OVERFILL;
 }
 
-static void count_message(gw_risk *r, const event *ev) {
-    const uint8_t *sets = at(r, r->sets);
+/* A message of each scope: its bucket, where it has one, fills, and the time goes on. */
+static inline void count_message(gw_risk *r, const event *ev) {
+    const uint64_t now_ns = ev->d->now_ns;
+    const unsigned limited = limits_set(sets_of(r, &ev->c), GW_CONTROL_RATE_PER_S);
     for (int kind = 0; kind < GW_SCOPES; kind++) {
-        uint32_t index = ev->c.index[kind];
-        gw_risk_scope *s = (gw_risk_scope *)at(r, r->scopes) + index;
-        int limited = r->limits != NULL && ev->c.known >> kind & 1u && sets[index] >> GW_CONTROL_RATE_PER_S & 1u;
-        s->bucket_nano = limited ? clamp(drained(s, rows_at(r, index)[GW_CONTROL_RATE_PER_S].value, ev->d->now_ns) + NANO) : 0;
-        if (ev->d->now_ns > s->bucket_ns) s->bucket_ns = ev->d->now_ns;
+        gw_risk_scope *s = &r->scopes[ev->c.index[kind]];
+        int64_t debt = 0;
+        if (limited >> kind & 1u) {
+            debt = drained(s, rows_at(r, ev->c.index[kind])[GW_CONTROL_RATE_PER_S].value, now_ns);
+            debt = debt > BIGGEST - NANO ? BIGGEST : debt + NANO;
+        }
+        s->bucket_nano = debt;
+        if (now_ns > s->bucket_ns) s->bucket_ns = now_ns;
         s->messages++;
     }
 }
 
 static void count_cancel(gw_risk *r, const event *ev) {
-    for (int kind = 0; kind < GW_SCOPES; kind++) ((gw_risk_scope *)at(r, r->scopes))[ev->c.index[kind]].cancels++;
+    for (int kind = 0; kind < GW_SCOPES; kind++) r->scopes[ev->c.index[kind]].cancels++;
 }
 
-static void use_id(gw_risk *r, const gw_risk_delta *d) {
+static inline void use_id(gw_risk *r, const gw_risk_delta *d) {
     if (d->id_kind == GW_RISK_ID_RISING) {
-        uint64_t *last = (uint64_t *)at(r, r->last_ids) + (d->strategy < r->n.strategies ? d->strategy : 0);
+        uint64_t *last = &r->last_ids[d->strategy < r->n.strategies ? d->strategy : 0];
         if (d->id > *last) *last = d->id;
         return;
     }
-    const gw_recent ids = {at(r, r->ring), at(r, r->id_table), &((state_head *)at(r, r->state))->ids_used, r->n.dup_ids};
+    const gw_recent ids = {r->ring, r->id_table, &r->state->ids_used, r->n.dup_ids};
     gw_recent_put(&ids, d->id);
 }
 
-static void book(gw_risk *r, event *ev, reservation *o) {
+static inline void reserve(gw_risk *r, event *ev, reservation *o) {
+    const parts has = {0, ev->d->qty, 0};
+    use_id(r, ev->d);
+    count_message(r, ev);
+    if (held(o) > 0) ev->said |= GW_RISK_SLOT_TAKEN; /* what the old order held stays in the cells */
+    if (ev->slot == GW_RISK_NO_SLOT) ev->said |= GW_RISK_BAD_INDEX;
+    move_orders(r, &ev->c, has.pend > 0);
+    move_cells(r, &ev->c, ev->d->side, 0, 0, has.pend, &ev->said);
+    if (has.pend > 0) *o = begun(ev, has);
+    else memset(o, 0, sizeof *o);
+}
+
+/* The other events of an order's life. */
+static inline void book(gw_risk *r, event *ev, reservation *o) {
     const gw_risk_delta *d = ev->d;
-    int64_t leaves = max64(0, d->leaves), pend_leaves = max64(0, d->pend_leaves), live = o->open + o->pend;
+    const parts has = o->has;
+    int64_t leaves = max64(0, d->leaves), pend_leaves = max64(0, d->pend_leaves), live = has.open + has.pend;
+    parts to;
     switch (d->kind) {
-    case GW_RISK_RESERVE:
-        use_id(r, d);
-        count_message(r, ev);
-        if (held(o) > 0) {
-            memset(o, 0, sizeof *o); /* what the old order held stays in the cells */
-            ev->said |= GW_RISK_SLOT_TAKEN;
-        }
-        if (d->slot == GW_RISK_NO_SLOT) ev->said |= GW_RISK_BAD_INDEX;
-        hold(r, ev, o, 0, d->qty, 0);
-        break;
     case GW_RISK_RELEASE:
     case GW_RISK_REJECT:
-    case GW_RISK_CANCEL_ACK: hold(r, ev, o, 0, 0, 0); break;
-    case GW_RISK_ACK: hold(r, ev, o, live, 0, o->incr); break;
-    case GW_RISK_FILL:
-    case GW_RISK_EXTERNAL_FILL: book_fill(r, ev, o); break;
-    case GW_RISK_CANCEL_SENT: count_cancel(r, ev); break;
-    case GW_RISK_CANCEL_REJECT: break;
+    case GW_RISK_CANCEL_ACK: to = (parts){0, 0, 0}; break;
+    case GW_RISK_ACK: to = (parts){live, 0, has.incr}; break;
+    case GW_RISK_CANCEL_SENT: count_cancel(r, ev); return;
+    case GW_RISK_CANCEL_REJECT: return;
     case GW_RISK_REPLACE_RESERVE: /* old or new may trade, never both in full */
         use_id(r, d);
         count_message(r, ev);
-        hold(r, ev, o, o->open, o->pend, max64(o->incr, leaves - live));
+        to = (parts){has.open, has.pend, max64(has.incr, leaves - live)};
         break;
     case GW_RISK_REPLACE_ACK:
-    case GW_RISK_RESTATED:
-        hold(r, ev, o, leaves, 0, max64(0, pend_leaves - leaves));
-        break;
-    case GW_RISK_REPLACE_REJECT: hold(r, ev, o, o->open, o->pend, max64(0, pend_leaves - live)); break;
-    case GW_RISK_BUST: move_position(r, ev, -d->qty); break;
+    case GW_RISK_RESTATED: to = (parts){leaves, 0, max64(0, pend_leaves - leaves)}; break;
+    case GW_RISK_REPLACE_REJECT: to = (parts){has.open, has.pend, max64(0, pend_leaves - live)}; break;
+    case GW_RISK_BUST: move_position(r, ev, -d->qty); return;
     case GW_RISK_CORRECT:
         move_position(r, ev, -d->old_qty);
         move_position(r, ev, d->qty);
-        break;
-    case GW_RISK_EXTERNAL_ORDER: hold(r, ev, o, leaves, 0, 0); break;
-    case GW_RISK_ID_SEEN: use_id(r, d); break;
-    default: ev->said |= GW_RISK_BAD_EVENT;
+        return;
+    case GW_RISK_EXTERNAL_ORDER: to = (parts){leaves, 0, 0}; break;
+    case GW_RISK_ID_SEEN: use_id(r, d); return;
+    default: ev->said |= GW_RISK_BAD_EVENT; return;
     }
+    if (ev->slot != GW_RISK_NO_SLOT || d->kind == GW_RISK_EXTERNAL_ORDER) hold(r, ev, o, to, 0); /* no slot, nothing held */
+}
+
+static inline int is_event(const gw_risk_delta *d) {
+    return d->kind >= GW_RISK_RESERVE && d->kind <= GW_RISK_ID_SEEN && (d->qty | d->old_qty) >= 0 && (d->side == GW_BUY || d->side == GW_SELL);
+}
+
+static __attribute__((noinline)) int apply_any(gw_risk *r, const gw_risk_delta *d) {
+    int external = d->kind == GW_RISK_EXTERNAL_ORDER || d->kind == GW_RISK_EXTERNAL_FILL;
+    if (!is_event(d)) return GW_RISK_BAD_EVENT;
+    event ev = {.d = d, .slot = d->slot, .strategy = external ? 0 : d->strategy};
+    reservation none = {0}, *o = &none; /* what an event without a slot moves: nothing that is kept */
+    if (ev.slot != GW_RISK_NO_SLOT && ev.slot >= r->n.orders) {
+        ev.slot = GW_RISK_NO_SLOT;
+        ev.said |= GW_RISK_BAD_INDEX;
+    }
+    ev.c = cover(r, d->venue, d->account, ev.strategy, d->instrument);
+    if (ev.c.beyond) ev.said |= GW_RISK_BAD_INDEX;
+    if (ev.slot != GW_RISK_NO_SLOT) o = &r->orders[ev.slot];
+    if (d->kind == GW_RISK_RESERVE) reserve(r, &ev, o);
+    else if (d->kind == GW_RISK_FILL || d->kind == GW_RISK_EXTERNAL_FILL) fill(r, &ev, o);
+    else book(r, &ev, o);
+    return ev.said;
+}
+
+/* The two events that every order has, where nothing is strange about them: the same, and nothing else has to be looked at. */
+static inline int apply_usual(gw_risk *r, const gw_risk_delta *d, int *said) {
+    event ev = {.d = d, .slot = d->slot, .strategy = d->strategy};
+    if (d->slot >= r->n.orders || !is_event(d) || !cover_known(r, d->venue, d->account, d->strategy, d->instrument, &ev.c)) return 0;
+    if (d->kind == GW_RISK_RESERVE) reserve(r, &ev, &r->orders[d->slot]);
+    else if (d->kind == GW_RISK_FILL) fill(r, &ev, &r->orders[d->slot]);
+    else return 0;
+    *said = ev.said;
+    return 1;
 }
 
 int gw_risk_apply(gw_risk *r, const gw_risk_delta *delta) {
-    gw_risk_delta d = *delta;
-    reservation none = {0}, *o = &none; /* what an event without a slot moves: nothing that is kept */
-    event ev = {.d = &d};
-    if (d.kind == GW_RISK_EXTERNAL_ORDER || d.kind == GW_RISK_EXTERNAL_FILL) d.strategy = 0;
-    if (d.kind < GW_RISK_RESERVE || d.kind > GW_RISK_ID_SEEN || d.qty < 0 || d.old_qty < 0 || (d.side != GW_BUY && d.side != GW_SELL)) {
-        ev.said = GW_RISK_BAD_EVENT;
-    } else {
-        if (d.slot != GW_RISK_NO_SLOT && d.slot >= r->n.orders) {
-            d.slot = GW_RISK_NO_SLOT;
-            ev.said |= GW_RISK_BAD_INDEX;
-        }
-        ev.c = cover(r, d.venue, d.account, d.strategy, d.instrument);
-        if (ev.c.beyond) ev.said |= GW_RISK_BAD_INDEX;
-        if (d.slot != GW_RISK_NO_SLOT) o = (reservation *)at(r, r->orders) + d.slot;
-        book(r, &ev, o);
-    }
-    ((state_head *)at(r, r->state))->flags |= (uint64_t)ev.said;
-    return ev.said;
+    int said;
+    if (!apply_usual(r, delta, &said)) said = apply_any(r, delta);
+    r->state->flags |= (uint64_t)said;
+    return said;
 }
 
 /* ---- what others read ---- */
@@ -647,15 +782,15 @@ int gw_risk_exposure(const gw_risk *r, int scope, uint32_t entity, uint32_t inst
     uint32_t count[GW_SCOPES] = {1, r->n.venues, r->n.accounts, r->n.strategies, r->n.instruments};
     if (scope < 0 || scope >= GW_SCOPES || entity >= count[scope] || instrument >= r->n.instruments) return 0;
     if (scope == GW_SCOPE_SYMBOL && entity != instrument) return 0;
-    size_t row = scope == GW_SCOPE_SYMBOL ? 0 : scope_index(r, scope, entity);
-    *out = ((const gw_exposure *)at_const(r, r->cells))[row * r->n.instruments + instrument];
+    size_t cell = scope == GW_SCOPE_SYMBOL ? 0 : scope_index(r, scope, entity);
+    memcpy(out, &r->cells[instrument * r->row + cell * WORDS], sizeof *out);
     return 1;
 }
 
 int gw_risk_counters(const gw_risk *r, int scope, uint32_t entity, gw_risk_scope *out) {
     uint32_t count[GW_SCOPES] = {1, r->n.venues, r->n.accounts, r->n.strategies, r->n.instruments};
     if (scope < 0 || scope >= GW_SCOPES || entity >= count[scope]) return 0;
-    *out = ((const gw_risk_scope *)at_const(r, r->scopes))[scope_index(r, scope, entity)];
+    *out = r->scopes[scope_index(r, scope, entity)];
     return 1;
 }
 
@@ -664,12 +799,12 @@ int64_t gw_risk_held(const gw_risk *r, uint32_t slot) {
     return o == NULL ? 0 : held(o);
 }
 
-int gw_risk_flags(const gw_risk *r) { return (int)((const state_head *)at_const(r, r->state))->flags; }
+int gw_risk_flags(const gw_risk *r) { return (int)r->state->flags; }
 
 uint64_t gw_risk_hash(const gw_risk *r) {
     /* 64-bit words multiplied and folded: no defence against malice, but each bit of state changes the result. */
-    const uint8_t *state = at_const(r, r->state);
-    size_t words = (r->end - r->state) / 8;
+    const uint8_t *state = (const uint8_t *)r->state;
+    size_t words = (size_t)(r->end - state) / 8;
     uint64_t h = 0x9E3779B97F4A7C15u ^ words;
     for (size_t i = 0; i < words; i++) {
         uint64_t word;

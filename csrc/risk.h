@@ -1,7 +1,7 @@
 /* Pre-trade risk: the check of an order against limits, and the worst-case exposure that its life moves.
  *
  * The lane decides with gw_risk_check (pure) and puts one gw_risk_delta into the journal record; gw_risk_apply alone changes state, and reads nothing but
- * the delta and the limits table that a journaled swap put in place. All state is one block of the caller's memory: offsets, no pointers.
+ * the delta and the limits table that a journaled swap put in place. All state is one block of the caller's memory, which stays where it is.
  *
  * Entities are small numbers. In each kind index 0 is for what has no known owner (external venue, account or symbol; strategy 0 is EXTERNAL):
  * fills are booked there, orders are never allowed there. A scope is (kind, entity); the kinds are 0 firm, 1 venue, 2 account, 3 strategy, 4 symbol
