@@ -359,7 +359,10 @@ static void take_header(reader *r, size_t i)
             m->sender_comp_id = span;
         break;
     case 52:
-        good = !first_time(r, 6, i) || gw_read_time(v, f->len, &m->sending_time);
+        if (!first_time(r, 6, i))
+            break;
+        good = gw_read_time(v, f->len, &m->sending_time);
+        m->sending_off = good ? f->off : 0;
         break;
     case 56:
         if (first_time(r, 7, i))
@@ -392,6 +395,7 @@ static inline bool take_usual_header(reader *r, size_t headers)
         other |= f[i].tag ^ usual[i];
     if (other || f[2].len > 4 || !gw_read_time(r->p + f[5].off, f[5].len, &m->sending_time))
         return false;
+    m->sending_off = f[5].off;
     m->begin_string = (gw_fix_span){f[0].off, f[0].len};
     m->msg_type_text = (gw_fix_span){f[2].off, f[2].len};
     m->msg_type = (uint32_t)(gw_load8(r->p + f[2].off) & ((1ull << 8 * f[2].len) - 1));
@@ -554,7 +558,7 @@ static inline void clear(gw_fix_msg *m)
     m->msg_type = m->length = 0;
     m->begin_string = m->msg_type_text = m->sender_comp_id = m->target_comp_id = none;
     m->poss_dup = m->poss_resend = m->odd = m->pad_ = 0;
-    m->odd_field = m->field_count = m->first_body = m->pad2_ = 0;
+    m->odd_field = m->field_count = m->first_body = m->sending_off = 0;
 }
 
 static inline int scan(const uint8_t *p, size_t n, gw_fix_msg *m, bool avx2)

@@ -72,7 +72,7 @@ typedef struct gw_fix_msg {
     uint16_t odd_field;        /* index of the first odd field, if odd is not 0 */
     uint16_t field_count;
     uint16_t first_body;       /* index of the first field that is not a header field; field_count if there is none */
-    uint16_t pad2_;
+    uint16_t sending_off;      /* where the value of sending_time lies; 0 = there is none */
     gw_fix_field field[GW_FIX_FIELDS];
 } gw_fix_msg;
 
@@ -209,11 +209,25 @@ typedef struct gw_fix_row {
     uint8_t pad_[2];
 } gw_fix_row;
 
+/* Where decode finds the row of a tag, and what it needs of it for most values: all that it touches of a field is here. Each message has
+ * 2^k slots, and no two of the tags that it reads share one. A slot is all zero or says what its row says: all but tag and row is
+ * gw_fix_dialect_prepare's. */
+typedef struct gw_fix_slot {
+    uint32_t tag;
+    uint16_t offset;    /* in gw_report */
+    uint8_t kind;       /* enum gw_fix_kind */
+    uint8_t most;       /* TEXT: 16 if the field has that many bytes, else 0 */
+    uint32_t map_at;    /* ENUM: byte offset of the map in the dialect */
+    uint16_t row;       /* in the message */
+    uint8_t pad_[2];
+    uint64_t has, has2; /* the presence bit, in its word */
+} gw_fix_slot;
+
 /* One message type. `may` and `need` are over the presence words has and has2. */
 typedef struct gw_fix_message {
     uint32_t msg_type;           /* as in gw_fix_msg */
     uint32_t slot_factor;        /* slot of a tag = (uint32_t)(tag * slot_factor) >> slot_shift */
-    uint32_t slot_at;            /* first slot, in the dialect's slots; a slot is a row's number in the message + 1, 0 = none */
+    uint32_t slot_at;            /* first slot, in the dialect's slots */
     uint16_t row_at, row_count;  /* in the dialect's rows */
     uint16_t body_max;           /* most bytes that the rows write */
     uint8_t slot_shift;          /* 22..31: 1024 slots to 2 */
@@ -230,13 +244,14 @@ typedef struct gw_fix_dialect {
     uint16_t message_count;
     uint32_t size;        /* of the whole block */
     uint32_t record_size; /* GW_REPORT_SIZE of the build it was compiled for */
-    uint32_t message_at, row_at, slot_at, map_at, text_at; /* byte offsets; the first two are multiples of 8 */
+    uint32_t message_at, row_at, slot_at, map_at, text_at; /* byte offsets; the first three are multiples of 8 */
     uint32_t row_count, slot_count, map_count, text_size;
     uint32_t given_at; /* where encode finds whether a row is given, row_count + GW_FIX_GIVEN_MORE bytes twice: the byte of {has, has2}
                         * to look at, then the bit in it. Byte 128 is zero; bit 0 in it is given always, any other bit never */
 } gw_fix_dialect;
 
-/* Fill in what encode derives from the rows of p[0..n), all else being there: `way` and `stop` of each, and the section at given_at.
+/* Fill in what is derived from the rows of p[0..n), all else being there: `way` and `stop` of each and the section at given_at for encode,
+ * the slots for decode.
  * Returns n, or GW_E_TABLE if the rows or the section do not lie in it. p must be aligned to 8. */
 int gw_fix_dialect_prepare(void *p, size_t n);
 
@@ -255,6 +270,9 @@ int gw_fix_message_index(const gw_fix_dialect *d, uint32_t msg_type);
  * GW_E_TEXT (too long or not printable) · GW_E_MISSING (bit says which field; all others were read). A fault in a field that the
  * dialect marks as mild leaves it absent instead. */
 int gw_fix_decode(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *m, gw_report *out, gw_fault *f);
+
+/* The same as it runs where there is no AVX2, for the tests: result, record and fault must be equal. */
+int gw_fix_decode_plain(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *m, gw_report *out, gw_fault *f);
 
 /* Write message `message` (index in d) of *r with header h. Decimals are exact and shortest. Returns the length, or a fault:
  * GW_E_ARGUMENT (no such message) · GW_E_MISSING · GW_E_REFUSED (a field given that the message cannot say) · GW_E_VALUE (no wire

@@ -1,5 +1,10 @@
 /* FIX messages to records: decode by the tables of a dialect. */
+#include "fix_cpu.h"
 #include "fix_rows.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 /* Copies printable text of n bytes, n <= width, into a zeroed field. Eight bytes must be readable wherever a value begins. */
 static inline int read_text(const uint8_t *p, size_t n, uint8_t *out, size_t width)
@@ -155,63 +160,234 @@ static int read_value(const gw_fix_dialect *d, const gw_fix_row *row, const uint
     }
 }
 
-/* The presence word of a row. The report is 832 bytes of naturally aligned words, has and has2 among them. */
-static inline uint64_t *word_of(gw_report *r, const gw_fix_row *row)
+static inline void read_header(const gw_fix_message *m, const gw_fix_msg *in, gw_report *r)
 {
-    return row->has_offset ? &r->has2 : &r->order.has;
-}
-
-static void read_header(const gw_fix_message *m, const gw_fix_msg *in, gw_report *r)
-{
+    const uint64_t has = 1ull << GW_HAS_KIND | 1ull << GW_HAS_MSG_SEQ_NUM | 1ull << GW_HAS_PX_EXP | 1ull << GW_HAS_QTY_EXP;
     r->order.kind = (char)m->kind;
     r->order.msg_seq_num = in->msg_seq_num;
     r->order.px_exp = r->order.qty_exp = -8;
-    r->order.has = 1ull << GW_HAS_KIND | 1ull << GW_HAS_MSG_SEQ_NUM | 1ull << GW_HAS_PX_EXP | 1ull << GW_HAS_QTY_EXP;
-    if (in->sending_time) {
-        r->order.sending_time = in->sending_time;
-        r->order.has |= 1ull << GW_HAS_SENDING_TIME;
-    }
-    if (in->poss_dup) {
-        r->poss_dup = 1;
-        r->has2 |= 1ull << GW_HAS2_POSS_DUP;
-    }
+    r->order.sending_time = in->sending_time;
+    r->order.has = has | (uint64_t)(in->sending_time != 0) << GW_HAS_SENDING_TIME;
+    r->poss_dup = in->poss_dup;
+    r->has2 = (uint64_t)in->poss_dup << GW_HAS2_POSS_DUP;
 }
 
-int gw_fix_decode(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *in, gw_report *out, gw_fault *f)
+/* What decoding one message is about. */
+typedef struct {
+    const gw_fix_dialect *d;
+    const gw_fix_message *m;
+    const uint8_t *frame;
+    const gw_fix_msg *in;
+    gw_report *out;
+} decoder;
+
+/* The slot where a tag has its row, if it has one: then the slot's tag is this one. */
+static inline const gw_fix_slot *slot_of(const gw_fix_slot *slots, const gw_fix_message *m, uint32_t tag)
 {
-    memset(out, 0, d->record_size); /* the same as sizeof *out; not constant, so that it is no string instruction either */
+    return &slots[tag * m->slot_factor >> m->slot_shift];
+}
+
+/* ---- any message: the meaning ---- */
+
+/* Reads a field of a row into the record. Returns 1 or a fault. */
+static int take(const decoder *c, const gw_fix_row *row, const gw_fix_field *field, gw_fault *f)
+{
+    uint64_t *word = row->has_offset ? &c->out->has2 : &c->out->order.has, bit = 1ull << row->bit;
+    int r = *word & bit ? GW_E_TAG : field->len == 0 ? GW_E_EMPTY : read_value(c->d, row, c->frame + field->off, field->len, c->out);
+    if (r >= 0) {
+        *word |= r ? bit : 0;
+        return 1;
+    }
+    if (!(row->flags & GW_FIX_ROW_MILD))
+        return fault(f, r, field->off, field->tag, bit_of(row));
+    memset((uint8_t *)c->out + row->offset, 0, row->width);
+    *word &= ~bit; /* also the first of two that differ */
+    return 1;
+}
+
+/* Reads the body fields into a record that has but its header. Returns 1 or a fault. */
+static __attribute__((noinline)) int read_body(const decoder *c, gw_fault *f)
+{
+    const gw_fix_row *rows = rows_of(c->d) + c->m->row_at;
+    const gw_fix_slot *slots = slots_of(c->d, c->m);
+    for (size_t i = c->in->first_body; i < c->in->field_count; i++) {
+        const gw_fix_field *field = &c->in->field[i];
+        const gw_fix_slot *slot = slot_of(slots, c->m, field->tag);
+        int r = field->tag && slot->tag == field->tag ? take(c, &rows[slot->row], field, f) : 1;
+        if (r < 0)
+            return r;
+    }
+    return 1;
+}
+
+/* ---- the usual message ----
+ *
+ * No field comes twice and every value is a good one. The readers of values know the forms that most values have and say false,
+ * nothing being written, of all others. */
+
+/* Printable text of up to `most` bytes; sixteen can be loaded and stored. */
+#ifdef __SSE2__
+static inline bool usual_text(const uint8_t *p, size_t n, size_t most, uint8_t *out)
+{
+    static const uint8_t keep_of[32] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
+    if (n - 1 >= most)
+        return false;
+    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+    __m128i keep = _mm_loadu_si128((const __m128i *)(const void *)(keep_of + 16 - n));
+    __m128i good = _mm_cmpgt_epi8(_mm_add_epi8(x, _mm_set1_epi8(1)), _mm_set1_epi8(32)); /* 127 and above are negative or 0 then */
+    if (_mm_movemask_epi8(_mm_andnot_si128(good, keep)))
+        return false;
+    _mm_storeu_si128((__m128i *)(void *)out, _mm_and_si128(x, keep));
+    return true;
+}
+#else
+static inline bool usual_text(const uint8_t *p, size_t n, size_t most, uint8_t *out)
+{
+    return n - 1 < most && read_text(p, n, out, 16) == 1;
+}
+#endif
+
+static inline bool usual_decimal(const uint8_t *p, size_t n, uint8_t *out)
+{
+    uint32_t digits;
+    unsigned decimals;
+    if (!gw_read_short(p, n, &digits, &decimals))
+        return false;
+    gw_store8(out, digits * gw_pow10[8 - decimals]);
+    return true;
+}
+
+/* A time of the same second as SendingTime, in ms. */
+static inline bool usual_time(const uint8_t *frame, const uint8_t *p, size_t n, const gw_fix_msg *m, uint8_t *out)
+{
+    const uint8_t *sent = frame + m->sending_off;
+    if (n != 21 || m->sending_off == 0)
+        return false;
+    uint32_t ms = gw_read_ms(p + 17);
+    uint64_t differ = (gw_load8(p) ^ gw_load8(sent)) | (gw_load8(p + 8) ^ gw_load8(sent + 8));
+    if (differ || p[16] != sent[16] || ms > 999)
+        return false;
+    gw_store8(out, (uint64_t)m->sending_time - (uint64_t)m->sending_time % 1000000000 + ms * 1000000ull);
+    return true;
+}
+
+/* An average of a few digits, as read_average has it. */
+static inline bool usual_average(const uint8_t *p, size_t n, gw_report *r, uint8_t *out)
+{
+    uint32_t few;
+    unsigned places;
+    if (!gw_read_short(p, n, &few, &places))
+        return false;
+    for (; places && few % 10 == 0; places--)
+        few /= 10;
+    gw_store8(out, few);
+    r->avg_px_exp = (int8_t) - (int)places;
+    r->has2 |= 1ull << GW_HAS2_AVG_PX_EXP;
+    return true;
+}
+
+/* As read_body, and says true; or false, with anything in the record: ask read_body. */
+static inline __attribute__((always_inline)) bool read_usual_body(const decoder *c)
+{
+    const gw_fix_msg *in = c->in;
+    const gw_fix_row *rows = rows_of(c->d) + c->m->row_at;
+    const gw_fix_slot *slots = slots_of(c->d, c->m);
+    const uint8_t *frame = c->frame, *wide = frame + in->length - 16; /* the last place where sixteen bytes can be loaded */
+    uint64_t has = 0, has2 = 0;
+    unsigned count = 0;
+    for (const gw_fix_field *field = in->field + in->first_body, *end = in->field + in->field_count; field < end; field++) {
+        const gw_fix_slot *slot = slot_of(slots, c->m, field->tag);
+        if (slot->tag != field->tag)
+            continue;
+        const uint8_t *v = frame + field->off;
+        uint8_t *o = (uint8_t *)c->out + slot->offset;
+        bool done = false;
+        switch ((kind)slot->kind) {
+        case GW_FIX_KIND_TEXT: done = v <= wide && usual_text(v, field->len, slot->most, o); break;
+        case GW_FIX_KIND_ENUM: *o = ((const uint8_t *)c->d)[slot->map_at + *v]; done = field->len == 1 && *o; break;
+        case GW_FIX_KIND_PRICE: case GW_FIX_KIND_QTY: done = usual_decimal(v, field->len, o); break;
+        case GW_FIX_KIND_TIME: done = usual_time(frame, v, field->len, in, o); break;
+        case GW_FIX_KIND_AVG: done = usual_average(v, field->len, c->out, o); break;
+        default: break;
+        }
+        if (!done && (field->len == 0 || read_value(c->d, &rows[slot->row], v, field->len, c->out) != 1))
+            return false;
+        has |= slot->has;
+        has2 |= slot->has2;
+        count++;
+    }
+    c->out->order.has |= has;
+    c->out->has2 |= has2;
+    return count == (unsigned)(__builtin_popcountll(has) + __builtin_popcountll(has2)); /* else one came twice */
+}
+
+/* ---- both ---- */
+
+/* What is wrong if a record lacks a field that its message needs. Returns 1 or the fault. */
+static inline int check_needed(const decoder *c, gw_fault *f)
+{
+    uint64_t missing = c->m->need_in & ~c->out->order.has, missing2 = c->m->need_in2 & ~c->out->has2;
+    if (!(missing | missing2))
+        return 1;
+    unsigned bit = (unsigned)(missing ? __builtin_ctzll(missing) : 64 + __builtin_ctzll(missing2));
+    return fault(f, GW_E_MISSING, c->in->length, GW_FAULT_NONE, bit);
+}
+
+static inline __attribute__((always_inline)) int decode(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *in, gw_report *out, gw_fault *f, void (*clear)(gw_report *))
+{
+    clear(out);
     *f = (gw_fault){0, 0, GW_FAULT_NONE, GW_FAULT_NONE, GW_FAULT_NONE, 0};
-    int index = gw_fix_message_index(d, in->msg_type);
+    int index = index_of(d, in->msg_type);
     if (index < 0)
         return fault(f, index, in->msg_type_text.off, 35, GW_FAULT_NONE);
     f->message = (uint16_t)index;
-    const gw_fix_message *m = &messages_of(d)[index];
-    const gw_fix_row *rows = rows_of(d) + m->row_at;
-    const uint8_t *slots = (const uint8_t *)d + d->slot_at + m->slot_at;
-    read_header(m, in, out);
-    for (size_t i = in->first_body; i < in->field_count; i++) {
-        const gw_fix_field field = in->field[i];
-        unsigned slot = slots[field.tag * m->slot_factor >> m->slot_shift];
-        if (slot == 0)
-            continue;
-        const gw_fix_row *row = &rows[slot - 1];
-        if (row->tag != field.tag || !(row->flags & GW_FIX_ROW_READ))
-            continue;
-        uint64_t *word = word_of(out, row), bit = 1ull << row->bit;
-        int r = *word & bit ? GW_E_TAG : field.len == 0 ? GW_E_EMPTY : read_value(d, row, p + field.off, field.len, out);
-        if (r < 0) {
-            if (!(row->flags & GW_FIX_ROW_MILD))
-                return fault(f, r, field.off, field.tag, bit_of(row));
-            memset((uint8_t *)out + row->offset, 0, row->width);
-            *word &= ~bit; /* also the first of two that differ */
-            continue;
-        }
-        *word |= r ? bit : 0;
+    const decoder c = {d, &messages_of(d)[index], p, in, out};
+    read_header(c.m, in, out);
+    if (!read_usual_body(&c)) {
+        clear(out);
+        read_header(c.m, in, out);
+        int r = read_body(&c, f);
+        if (r < 0)
+            return r;
     }
-    uint64_t missing = m->need_in & ~out->order.has, missing2 = m->need_in2 & ~out->has2;
-    if (missing | missing2) {
-        unsigned bit = (unsigned)(missing ? __builtin_ctzll(missing) : 64 + __builtin_ctzll(missing2));
-        return fault(f, GW_E_MISSING, in->length, GW_FAULT_NONE, bit);
+    int r = check_needed(&c, f);
+    return r < 0 ? r : index;
+}
+
+static void clear(gw_report *r)
+{
+    memset(r, 0, sizeof *r);
+}
+
+int gw_fix_decode_plain(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *in, gw_report *out, gw_fault *f)
+{
+    return decode(d, p, in, out, f, clear);
+}
+
+#ifdef GW_FIX_AVX2
+_Static_assert(sizeof(gw_report) % 128 == 0, "cleared by four blocks of 32 bytes");
+
+GW_WITH_AVX2 static inline void clear_by_block(gw_report *r)
+{
+    __m256i zero = _mm256_setzero_si256();
+    for (uint8_t *p = (uint8_t *)r, *end = p + sizeof *r; p < end; p += 128) {
+        __asm__("" : "+x"(zero)); /* what is seen to be a memset would become a call or, dearer still, a string instruction */
+        for (size_t i = 0; i < 128; i += 32)
+            _mm256_storeu_si256((__m256i *)(void *)(p + i), zero);
     }
-    return index;
+}
+
+GW_WITH_AVX2 static int decode_avx2(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *in, gw_report *out, gw_fault *f)
+{
+    return decode(d, p, in, out, f, clear_by_block);
+}
+#endif
+
+int gw_fix_decode(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *in, gw_report *out, gw_fault *f)
+{
+#ifdef GW_FIX_AVX2
+    if (gw_has_avx2())
+        return decode_avx2(d, p, in, out, f);
+#endif
+    return gw_fix_decode_plain(d, p, in, out, f);
 }

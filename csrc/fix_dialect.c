@@ -1,7 +1,7 @@
-/* FIX dialects: what encode derives from the rows, the check that makes any tables safe to run, and which message is which. */
+/* FIX dialects: what encode and decode derive from the rows, the check that makes any tables safe to run, and which message is which. */
 #include "fix_rows.h"
 
-_Static_assert(sizeof(gw_fix_row) == 32 && sizeof(gw_fix_message) == 72 && sizeof(gw_fix_dialect) == 56, "no hidden padding");
+_Static_assert(sizeof(gw_fix_row) == 32 && sizeof(gw_fix_slot) == 32 && sizeof(gw_fix_message) == 72 && sizeof(gw_fix_dialect) == 56, "no hidden padding");
 _Static_assert(sizeof(gw_report) == GW_REPORT_SIZE, "records are as generated");
 
 /* Whether `count` things of `size` bytes at `at` lie inside n bytes. */
@@ -12,10 +12,10 @@ static bool inside(size_t n, uint32_t at, uint32_t count, size_t size)
 
 static bool sections_lie_inside(const gw_fix_dialect *d, size_t n)
 {
-    if ((d->message_at & 7) || (d->row_at & 7) || d->row_count > INT32_MAX - GW_FIX_GIVEN_MORE)
+    if ((d->message_at & 7) || (d->row_at & 7) || (d->slot_at & 7) || d->row_count > INT32_MAX - GW_FIX_GIVEN_MORE)
         return false;
     return inside(n, d->message_at, d->message_count, sizeof(gw_fix_message)) && inside(n, d->row_at, d->row_count, sizeof(gw_fix_row)) &&
-           inside(n, d->slot_at, d->slot_count, 1) && inside(n, d->map_at, d->map_count, GW_FIX_MAP_SIZE) &&
+           inside(n, d->slot_at, d->slot_count, sizeof(gw_fix_slot)) && inside(n, d->map_at, d->map_count, GW_FIX_MAP_SIZE) &&
            inside(n, d->text_at, d->text_size, 1) && inside(n, d->given_at, d->row_count + GW_FIX_GIVEN_MORE, 2);
 }
 
@@ -100,6 +100,44 @@ static bool constant_is_inside(const gw_fix_dialect *d, const gw_fix_row *row)
     return row->text_len > 0 && (uint64_t)row->text_at + row->text_len <= d->text_size;
 }
 
+/* ---- what decode derives ---- */
+
+static gw_fix_slot slot_of(const gw_fix_dialect *d, const gw_fix_row *row, uint16_t number)
+{
+    const uint64_t bit = 1ull << (row->bit & 63);
+    return (gw_fix_slot){
+        .tag = row->tag,
+        .offset = row->offset,
+        .kind = row->kind,
+        .most = row->kind == GW_FIX_KIND_TEXT && row->width >= 16 ? 16 : 0,
+        .map_at = row->kind == GW_FIX_KIND_ENUM ? d->map_at + row->map * (uint32_t)GW_FIX_MAP_SIZE : 0,
+        .row = number,
+        .has = row->has_offset ? 0 : bit,
+        .has2 = row->has_offset ? bit : 0,
+    };
+}
+
+static bool slots_lie_inside(const gw_fix_dialect *d, const gw_fix_message *m)
+{
+    return m->slot_shift >= 22 && m->slot_shift <= 31 && (uint64_t)m->slot_at + (1u << (32 - m->slot_shift)) <= d->slot_count;
+}
+
+/* Fills in the slots of a message that name a row. Returns false if they or the rows lie outside. */
+static bool prepare_slots(gw_fix_dialect *d, const gw_fix_message *m)
+{
+    if (!slots_lie_inside(d, m))
+        return false;
+    gw_fix_slot *slots = (gw_fix_slot *)(void *)((uint8_t *)d + d->slot_at) + m->slot_at;
+    for (size_t i = 0; i < 1u << (32 - m->slot_shift); i++) {
+        uint64_t row = (uint64_t)m->row_at + slots[i].row;
+        if (slots[i].tag && row >= d->row_count)
+            return false;
+        if (slots[i].tag)
+            slots[i] = slot_of(d, &rows_of(d)[row], slots[i].row);
+    }
+    return true;
+}
+
 int gw_fix_dialect_prepare(void *p, size_t n)
 {
     gw_fix_dialect *d = p;
@@ -119,6 +157,9 @@ int gw_fix_dialect_prepare(void *p, size_t n)
         given[i] = place[0];
         given[half + i] = place[1];
     }
+    for (size_t i = 0; i < d->message_count; i++)
+        if (!prepare_slots(d, &messages_of(d)[i]))
+            return GW_E_TABLE;
     return (int)n;
 }
 
@@ -157,16 +198,25 @@ static bool row_is_sound(const gw_fix_dialect *d, const gw_fix_row *row)
     return true;
 }
 
+/* Whether a slot of message m is empty, or what the row that it names makes of it. */
+static bool slot_is_sound(const gw_fix_dialect *d, const gw_fix_message *m, const gw_fix_slot *slot)
+{
+    static const gw_fix_slot empty;
+    if (memcmp(slot, &empty, sizeof empty) == 0)
+        return true;
+    if (slot->row >= m->row_count)
+        return false;
+    const gw_fix_row *row = &rows_of(d)[m->row_at + slot->row];
+    const gw_fix_slot right = slot_of(d, row, slot->row);
+    return row->flags & GW_FIX_ROW_READ && memcmp(slot, &right, sizeof right) == 0;
+}
+
 static bool message_is_sound(const gw_fix_dialect *d, const gw_fix_message *m)
 {
     if ((uint32_t)m->row_at + m->row_count > d->row_count || m->row_count > 255)
         return false;
-    if (m->slot_shift < 22 || m->slot_shift > 31 || (uint64_t)m->slot_at + (1u << (32 - m->slot_shift)) > d->slot_count)
+    if (!slots_lie_inside(d, m))
         return false;
-    const uint8_t *slots = (const uint8_t *)d + d->slot_at + m->slot_at;
-    for (size_t i = 0; i < 1u << (32 - m->slot_shift); i++)
-        if (slots[i] > m->row_count)
-            return false;
     size_t most = 0;
     for (size_t i = 0; i < m->row_count; i++) {
         const gw_fix_row *row = &rows_of(d)[m->row_at + i];
@@ -174,6 +224,9 @@ static bool message_is_sound(const gw_fix_dialect *d, const gw_fix_message *m)
             return false;
         most += row->flags & GW_FIX_ROW_WRITE ? row->head_len + value_max(row) : 0;
     }
+    for (size_t i = 0; i < 1u << (32 - m->slot_shift); i++)
+        if (!slot_is_sound(d, m, &slots_of(d, m)[i]))
+            return false;
     return most <= m->body_max && m->body_max <= GW_FIX_BODY_MAX && m->msg_type != 0;
 }
 
@@ -194,8 +247,5 @@ int gw_fix_dialect_check(const void *p, size_t n)
 
 int gw_fix_message_index(const gw_fix_dialect *d, uint32_t msg_type)
 {
-    for (int i = 0; i < d->message_count; i++)
-        if (messages_of(d)[i].msg_type == msg_type)
-            return i;
-    return GW_E_TYPE;
+    return index_of(d, msg_type);
 }

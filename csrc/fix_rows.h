@@ -28,6 +28,22 @@ static inline const uint8_t *text_of(const gw_fix_dialect *d, const gw_fix_row *
     return (const uint8_t *)d + d->text_at + row->text_at;
 }
 
+/* The slots of a message. */
+static inline const gw_fix_slot *slots_of(const gw_fix_dialect *d, const gw_fix_message *m)
+{
+    return (const gw_fix_slot *)(const void *)((const uint8_t *)d + d->slot_at) + m->slot_at;
+}
+
+/* The index of a message type in d, or GW_E_TYPE. */
+static inline int index_of(const gw_fix_dialect *d, uint32_t msg_type)
+{
+    const gw_fix_message *m = messages_of(d);
+    for (int i = 0; i < d->message_count; i++)
+        if (m[i].msg_type == msg_type)
+            return i;
+    return GW_E_TYPE;
+}
+
 static inline int fault(gw_fault *f, int code, uint32_t offset, uint32_t tag, unsigned bit)
 {
     f->code = code;

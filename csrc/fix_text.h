@@ -138,6 +138,16 @@ static inline bool gw_read_uint(const uint8_t *p, size_t n, uint64_t *out)
     return true;
 }
 
+/* The same; one to eight digits as one word. Eight bytes must be readable at p. */
+static inline bool gw_read_uint8(const uint8_t *p, size_t n, uint64_t *out)
+{
+    if (n - 1 > 7)
+        return gw_read_uint(p, n, out);
+    uint64_t d = (gw_load8(p) ^ GW_ZEROS_TEXT) << (64 - 8 * n); /* right-aligned: leading zeros come in from below */
+    *out = gw_value8(d);
+    return gw_all_digits(d);
+}
+
 /* Writes v without leading zeros; returns the length, 1..20. Stores whole words: up to 24 bytes from o. */
 static inline size_t gw_write_uint(uint8_t *o, uint64_t v)
 {
@@ -195,19 +205,24 @@ __attribute__((noinline)) static gw_num gw_read_decimal_slow(const uint8_t *p, s
  * the point. False for any other text, which may still be a decimal. Eight bytes must be readable at p. */
 static inline bool gw_read_short(const uint8_t *p, size_t n, uint32_t *digits, unsigned *decimals)
 {
-    if (n == 0 || n > 8)
+    const uint64_t high = 0x80 * GW_ONES;
+    if (n - 1 > 7)
         return false;
-    uint64_t d = (gw_load8(p) ^ GW_ZEROS_TEXT) << (8 * (8 - n)); /* right-aligned: leading zeros come in from below */
-    uint64_t point = gw_zero_bytes(d ^ ('.' ^ '0') * GW_ONES);
+    uint64_t d = (gw_load8(p) ^ GW_ZEROS_TEXT) << (64 - 8 * n); /* right-aligned: leading zeros come in from below */
     *decimals = 0;
-    if (point) {
-        unsigned at = (unsigned)__builtin_ctzll(point) & ~7u; /* first bit of the point's byte */
-        uint64_t before = d & ((1ull << at) - 1), after = at == 56 ? 0 : d & (~0ull << (at + 8));
-        d = before << 8 | after;
+    if (!gw_all_digits(d)) {
+        uint64_t x = d ^ ('.' ^ '0') * GW_ONES, point = (x - GW_ONES) & ~x & high; /* its lowest bit is exact: the first point */
+        if (point == 0 || n == 1)
+            return false;
+        unsigned at = (unsigned)__builtin_ctzll(point); /* the highest bit of the point's byte */
+        uint64_t before = d & ((point & -point) / 128 - 1);
+        d = before << 8 | d >> at >> 1 << at << 1;
+        if (!gw_all_digits(d))
+            return false;
         *decimals = 7 - at / 8;
     }
     *digits = gw_value8(d);
-    return gw_all_digits(d) && n > (point != 0);
+    return true;
 }
 
 /* A decimal as a mantissa of exponent -8. Eight bytes must be readable at p. */
@@ -321,27 +336,52 @@ static inline bool gw_read_day(uint64_t d, uint32_t *day)
     return true;
 }
 
-/* UTCTimestamp "YYYYMMDD-HH:MM:SS[.sss[sss[sss]]]" to ns since the epoch. A leap second (only 23:59:60) is the second
- * after, which has the same number. Any other form is false; nothing is rounded. */
-static inline bool gw_read_time(const uint8_t *p, size_t n, int64_t *out)
+/* The second of the day of "HH:MM:SS", eight readable bytes; false if it is none. A leap second (only 23:59:60) is the second after. */
+static inline bool gw_read_clock(const uint8_t *p, uint32_t *second)
 {
-    uint32_t day;
-    uint64_t fraction = 0;
-    if ((n != 17 && n != 21 && n != 24 && n != 27) || p[8] != '-' || !gw_read_day(gw_load8(p) ^ GW_ZEROS_TEXT, &day))
-        return false;
-    uint64_t t = gw_load8(p + 9) ^ 0x30303a30303a3030u; /* "00:00:00": the colons become 0, so digits remain */
+    const uint64_t pairs = 0x00ff0000ff0000ffu;
+    uint64_t t = gw_load8(p) ^ 0x30303a30303a3030u; /* "00:00:00": the colons become 0, so digits remain */
     if (!gw_all_digits(t) || (t & 0x0000ff0000ff0000u))
         return false;
-    t = t * 10 + (t >> 8); /* two digits each in bytes 0, 3 and 6 */
-    unsigned hour = t & 0xff, minute = t >> 24 & 0xff, second = t >> 48 & 0xff;
-    if (hour > 23 || minute > 59 || second > 59 + (unsigned)(hour == 23 && minute == 59))
+    t = (t * 10 + (t >> 8)) & pairs; /* two digits each */
+    uint64_t minutes = (t * (60 << 24 | 1) >> 24) & 0xffff;
+    *second = (uint32_t)(minutes * 60 + (t >> 48));
+    return ((t + 0x0044000044000068u) & 0x0080000080000080u) == 0 || /* 23, 59 and 59 at most */
+           t == (23 | 59ull << 24 | 60ull << 48);
+}
+
+/* The number that the three digits of ".nnn", four readable bytes, write; above 999 if they are not that. */
+static inline uint32_t gw_read_ms(const uint8_t *p)
+{
+    uint32_t t;
+    memcpy(&t, p, 4);
+    t ^= 0x3030302eu;
+    if (((t + 0x06060600u) | t) & 0xf0f0f0ffu)
+        return UINT32_MAX;
+    t = (t * 10 + (t >> 8)) & 0x00ff00ffu; /* the first digit, and the two behind it */
+    return (t & 255) * 100 + (t >> 16);
+}
+
+/* UTCTimestamp "YYYYMMDD-HH:MM:SS[.sss[sss[sss]]]" to ns since the epoch. A leap second is the second after, which has the same
+ * number. Any other form is false; nothing is rounded. */
+static inline bool gw_read_time(const uint8_t *p, size_t n, int64_t *out)
+{
+    uint32_t day, second;
+    uint64_t fraction = 0;
+    if ((n != 17 && n != 21 && n != 24 && n != 27) || p[8] != '-' || !gw_read_day(gw_load8(p) ^ GW_ZEROS_TEXT, &day) ||
+        !gw_read_clock(p + 9, &second))
         return false;
-    if (n > 17) {
+    if (n == 21) {
+        uint32_t ms = gw_read_ms(p + 17);
+        if (ms > 999)
+            return false;
+        fraction = ms * 1000000ull;
+    } else if (n > 17) {
         if (p[17] != '.' || !gw_read_uint(p + 18, n - 18, &fraction))
             return false;
         fraction *= gw_pow10[27 - n];
     }
-    *out = ((int64_t)day * 86400 + hour * 3600 + minute * 60 + second) * 1000000000 + (int64_t)fraction;
+    *out = ((int64_t)day * 86400 + second) * 1000000000 + (int64_t)fraction;
     return true;
 }
 

@@ -20,7 +20,7 @@ static struct {
     gw_fix_message message;
     gw_fix_row rows[16];
     uint8_t maps[2 * GW_FIX_MAP_SIZE];
-    uint8_t slots[1024];
+    gw_fix_slot slots[1024];
     uint8_t texts[8];
     uint8_t given[2 * (16 + GW_FIX_GIVEN_MORE)];
 } small;
@@ -65,7 +65,7 @@ static const gw_fix_dialect *small_dialect(void)
     memcpy(small.rows, rows, sizeof rows);
     for (unsigned i = 0; i < 16; i++)
         if (rows[i].flags & GW_FIX_ROW_READ)
-            small.slots[rows[i].tag] = (uint8_t)(i + 1);
+            small.slots[rows[i].tag] = (gw_fix_slot){.tag = rows[i].tag, .row = (uint16_t)i};
     small.maps['1'] = small.maps[256 + '1'] = '1';
     small.maps['2'] = small.maps[256 + '2'] = '2';
     memset(small.maps + GW_FIX_MAP_SIZE + 256, 100, 256);
@@ -110,9 +110,11 @@ static void try_encode(const gw_fix_dialect *d, unsigned i, const gw_report *r)
 /* A record that was read can be written, unless it holds something that only reading allows; and what was written reads the same. */
 static void try_records(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *m)
 {
-    gw_report r;
-    gw_fault f;
+    gw_report r, plain;
+    gw_fault f, fault;
     const int message = gw_fix_decode(d, p, m, &r, &f);
+    REQUIRE(gw_fix_decode_plain(d, p, m, &plain, &fault) == message);
+    REQUIRE(memcmp(&r, &plain, sizeof r) == 0 && memcmp(&f, &fault, sizeof f) == 0);
     REQUIRE(message >= 0 ? message < d->message_count : f.code == message);
     if (message >= 0)
         try_encode(d, (unsigned)message, &r);

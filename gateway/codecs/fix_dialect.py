@@ -358,12 +358,14 @@ class _Builder:
 
 # ---- the compiled block, as csrc/fix.h lays it out ----
 
+EMPTY_SLOT = bytes(_ffi.sizeof("gw_fix_slot"))
+
 
 def _compile(
     messages: list[FixMessage], maps: list[bytes], map_index: dict[tuple[str, str], int], left_out: list[str]
 ) -> bytes:
     texts = bytearray()
-    slots = bytearray()
+    slots: list[bytes] = []
     rows: list[bytes] = []
     packed: list[bytes] = []
     for message in messages:
@@ -380,7 +382,7 @@ def _compile(
         slots += own
     at = _ffi.sizeof("gw_fix_dialect")
     given = bytes(2 * (len(rows) + _lib.GW_FIX_GIVEN_MORE))
-    sections = [b"".join(packed), b"".join(rows), bytes(slots), b"".join(maps), bytes(texts), given]
+    sections = [b"".join(packed), b"".join(rows), b"".join(slots), b"".join(maps), bytes(texts), given]
     places = []
     for section in sections:
         places.append(at)
@@ -471,19 +473,26 @@ def _bits(fields: Iterator[records.Field | None] | list[records.Field | None]) -
     return words["has"], words["has2"]
 
 
-def _slots(message: FixMessage) -> tuple[int, int, bytes]:
+def _slots(message: FixMessage) -> tuple[int, int, list[bytes]]:
     """A factor and shift that send every tag of the message to a slot of its own, and the slots: one probe finds a row.
 
     The factors tried are multiples of the golden ratio's 2654435769, made odd: a fixed sequence, so one file gives one block.
     """
-    rows = {row.tag: i + 1 for i, row in enumerate(message.rows) if row.is_read}
+    rows = {row.tag: _pack_slot(i, row) for i, row in enumerate(message.rows) if row.is_read}
     for bits in range(max(1, len(rows).bit_length()), 11):
         for k in range(1, 2001):
             factor = (2654435769 * k | 1) & 0xFFFFFFFF
-            places: dict[int, int] = {}
-            for tag, i in rows.items():
-                if places.setdefault((tag * factor & 0xFFFFFFFF) >> (32 - bits), i) != i:
+            places: dict[int, bytes] = {}
+            for tag, slot in rows.items():
+                if places.setdefault((tag * factor & 0xFFFFFFFF) >> (32 - bits), slot) is not slot:
                     break  # most factors fail within a few tags
             else:
-                return factor, 32 - bits, bytes(places.get(place, 0) for place in range(1 << bits))
+                return factor, 32 - bits, [places.get(place, EMPTY_SLOT) for place in range(1 << bits)]
     raise LayoutError(f"{message.name}: no room for its {len(rows)} tags in 1024 slots; split the message or bind fewer")
+
+
+def _pack_slot(number: int, row: FixRow) -> bytes:
+    """The gw_fix_slot of the message's row `number`, which is read."""
+    out = _ffi.new("gw_fix_slot *")
+    out.tag, out.row = row.tag, number
+    return bytes(_ffi.buffer(out))
