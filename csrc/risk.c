@@ -5,6 +5,7 @@
  *
  * Numbers are 64 bits wide, what becomes of them may need 128. Mostly 64 are enough, and are tried first; what does not fit goes the exact way.
  */
+
 #include "risk.h"
 
 #include <string.h>
@@ -85,6 +86,7 @@ struct gw_risk {
     gw_risk_sizes n;
     const uint8_t *limits; /* the caller's; not part of the state, its version is */
     uint32_t first[GW_SCOPES], count[GW_SCOPES]; /* of each kind: the number of its entity 0 among all scopes, and how many there are */
+    uint32_t known[GW_SCOPES];                   /* and how many of these are known: all but 0 */
     size_t row;                                  /* words of an instrument's cells */
     size_t may_account, may_trade;               /* offsets in a limits table: what accounts and instruments a strategy may use */
     uint64_t *sets;                              /* of each scope, the limits it sets (limits_set); from the limits in force, no state */
@@ -123,6 +125,7 @@ static size_t lay_out(gw_risk *r, const gw_risk_sizes *n, uint8_t *block) {
     for (int kind = 0; kind < GW_SCOPES; kind++) {
         r->first[kind] = first;
         r->count[kind] = count[kind];
+        r->known[kind] = count[kind] - 1;
         first += count[kind];
     }
     r->row = (size_t)r->first[GW_SCOPE_SYMBOL] * WORDS;
@@ -159,10 +162,10 @@ gw_risk *gw_risk_init(void *mem, size_t len, const gw_risk_sizes *sizes) {
 /* A scope's number among all of them: the firm, then venues, accounts, strategies, symbols. */
 static size_t scope_index(const gw_risk *r, int kind, size_t entity) { return r->first[kind] + entity; }
 
-/* The five scopes of an order, by their numbers. Entities beyond the tables are 0, so that everything can be booked. */
+/* The five scopes of an order, by their numbers (the firm's is 0), and its instrument. Entities beyond the tables are 0, so that everything can be booked. */
 typedef struct covering {
-    uint32_t index[GW_SCOPES];
-    uint32_t instrument;
+    size_t venue, account, strategy, symbol;
+    size_t instrument;
     int known;  /* 1: all are configured, none is 0 */
     int beyond; /* 1: an entity was beyond its table */
 } covering;
@@ -176,31 +179,29 @@ static covering cover(const gw_risk *r, uint32_t venue, uint32_t account, uint32
             entity[kind] = 0;
         }
         if (entity[kind] == 0) c.known = 0;
-        c.index[kind] = r->first[kind] + entity[kind];
     }
+    c.venue = scope_index(r, GW_SCOPE_VENUE, entity[GW_SCOPE_VENUE]);
+    c.account = scope_index(r, GW_SCOPE_ACCOUNT, entity[GW_SCOPE_ACCOUNT]);
+    c.strategy = scope_index(r, GW_SCOPE_STRATEGY, entity[GW_SCOPE_STRATEGY]);
+    c.symbol = scope_index(r, GW_SCOPE_SYMBOL, entity[GW_SCOPE_SYMBOL]);
     c.instrument = entity[GW_SCOPE_SYMBOL];
     return c;
 }
 
 /* The same where all are known, which is the rule: 1 and *c. Otherwise 0 and nothing. */
 static inline int cover_known(const gw_risk *r, uint32_t venue, uint32_t account, uint32_t strategy, uint32_t instrument, covering *c) {
-    const uint32_t *count = r->count, *first = r->first;
-    if (venue - 1u >= count[GW_SCOPE_VENUE] - 1u || account - 1u >= count[GW_SCOPE_ACCOUNT] - 1u || strategy - 1u >= count[GW_SCOPE_STRATEGY] - 1u ||
-        instrument - 1u >= count[GW_SCOPE_SYMBOL] - 1u)
+    const uint32_t *known = r->known; /* without the 0 that is below all */
+    if (venue - 1u >= known[GW_SCOPE_VENUE] || account - 1u >= known[GW_SCOPE_ACCOUNT] || strategy - 1u >= known[GW_SCOPE_STRATEGY] || instrument - 1u >= known[GW_SCOPE_SYMBOL])
         return 0;
-    c->index[GW_SCOPE_FIRM] = 0;
-    c->index[GW_SCOPE_VENUE] = first[GW_SCOPE_VENUE] + venue;
-    c->index[GW_SCOPE_ACCOUNT] = first[GW_SCOPE_ACCOUNT] + account;
-    c->index[GW_SCOPE_STRATEGY] = first[GW_SCOPE_STRATEGY] + strategy;
-    c->index[GW_SCOPE_SYMBOL] = first[GW_SCOPE_SYMBOL] + instrument;
+    c->venue = scope_index(r, GW_SCOPE_VENUE, venue);
+    c->account = scope_index(r, GW_SCOPE_ACCOUNT, account);
+    c->strategy = scope_index(r, GW_SCOPE_STRATEGY, strategy);
+    c->symbol = scope_index(r, GW_SCOPE_SYMBOL, instrument);
     c->instrument = instrument;
     c->known = 1;
     c->beyond = 0;
     return 1;
 }
-
-static inline uint32_t entity_of(const gw_risk *r, const covering *c, int kind) { return c->index[kind] - r->first[kind]; }
-static inline int is_known(const gw_risk *r, const covering *c, int kind) { return c->known || kind == GW_SCOPE_FIRM || entity_of(r, c, kind) > 0; }
 
 /* The instrument's cells: one for each scope before the symbols, by the scope's number; a symbol's is the firm's, whose number is 0. */
 static inline int64_t *cells_of(const gw_risk *r, const covering *c) { return r->cells + c->instrument * r->row; }
@@ -312,6 +313,7 @@ static wide scale_up(wide v, int exp) {
  * order's scopes or'ed say what covers it. An unknown entity sets none, and without a table nobody does. */
 _Static_assert(GW_LIMITED < 8 && GW_SCOPES <= 8, "a byte of a word each");
 static inline unsigned limits_set(uint64_t sets, int control) { return (unsigned)(sets >> (8 * control)) & 0xFFu; }
+#define BIT(control) ((uint64_t)1 << (8 * (control))) /* of the kind 0 */
 static inline uint64_t only(int control) { return (uint64_t)0xFF << (8 * control); }
 #define ALL_LIMITED (((uint64_t)1 << (8 * GW_LIMITED)) - 1)
 /* The kinds of scope that set any of these. */
@@ -326,20 +328,22 @@ static inline int has_empty(uint64_t sets, uint64_t bytes) {
     return ((x - 0x0101010101010101u) & ~x & 0x8080808080808080u) != 0;
 }
 static inline uint64_t sets_of(const gw_risk *r, const covering *c) {
-    const uint64_t *sets = r->sets;
-    return sets[c->index[0]] | sets[c->index[1]] | sets[c->index[2]] | sets[c->index[3]] | sets[c->index[4]];
+    return r->sets[0] | r->sets[c->venue] | r->sets[c->account] | r->sets[c->strategy] | r->sets[c->symbol];
 }
 
 /* One check under way: who is covered, by what, and what was found. */
 typedef struct found {
     const gw_risk *r;
     covering c;
+    size_t index[GW_SCOPES]; /* the same by kind */
     uint64_t sets;
     int count;
     gw_breach all[GW_RISK_BREACH_MAX];
 } found;
 
-static inline const limit_row *limit_at(const found *f, int kind, int control) { return &rows_at(f->r, f->c.index[kind])[control]; }
+static inline const limit_row *limit_at(const found *f, int kind, int control) { return &rows_at(f->r, f->index[kind])[control]; }
+static inline uint32_t entity_of(const found *f, int kind) { return (uint32_t)f->index[kind] - f->r->first[kind]; }
+static inline int is_known(const found *f, int kind) { return f->c.known || kind == GW_SCOPE_FIRM || entity_of(f, kind) > 0; }
 
 static __attribute__((noinline, cold)) void add_breach(found *f, int control, int scope, uint32_t entity, int why, int exp, wide value, int64_t limit, wide headroom) {
     if (f->count == GW_RISK_BREACH_MAX) return;
@@ -363,16 +367,18 @@ static __attribute__((noinline, cold)) void compare_exactly(found *f, int contro
     if (finer >= 0 && finer <= EXP_MAX && used + adds <= (wide)limit->value * ten[finer]) return;
     wide value = scale_up(used + adds, -finer);
     if (value > limit->value)
-        add_breach(f, control, kind, entity_of(f->r, &f->c, kind), GW_BREACH_OVER, limit->exp, value, limit->value,
+        add_breach(f, control, kind, entity_of(f, kind), GW_BREACH_OVER, limit->exp, value, limit->value,
                    limit->value - wide_max(scale_up(used, -finer), -WIDE_MAX / 2));
 }
 
 /* The one comparison: used + adds (× 10^exp) > limit is a breach at a scope that sets one. */
-static inline void compare_at(found *f, int control, int kind, int64_t used, int64_t adds, int exp) {
-    const limit_row *limit = limit_at(f, kind, control);
+static inline void compare_at(found *f, const limit_row *limits, int control, int kind, int64_t used, int64_t adds, int exp) {
+    const limit_row *limit = &limits[control];
     unsigned finer = (unsigned)(limit->exp - exp);
     int64_t value, most;
-    if (finer <= EXP_MAX && !__builtin_add_overflow(used, adds, &value) && !__builtin_mul_overflow(limit->value, ten[finer], &most) && value <= most) return;
+    if (finer <= EXP_MAX && !__builtin_add_overflow(used, adds, &value))
+        if (!__builtin_mul_overflow(limit->value, ten[finer], &most))
+            if (value <= most) return;
     compare_exactly(f, control, kind, used, adds, exp);
 }
 
@@ -389,16 +395,16 @@ static inline void check_permission(const gw_risk *r, const gw_risk_in *in, foun
     if ((in->kind != 'D' && in->kind != 'G') || (in->side != GW_BUY && in->side != GW_SELL))
         add_plain(f, GW_CONTROL_PERMISSION, GW_SCOPE_FIRM, 0, GW_BREACH_INVALID);
     for (int kind = GW_SCOPE_VENUE; kind <= GW_SCOPE_SYMBOL && !f->c.known; kind++)
-        if (!is_known(r, &f->c, kind)) add_plain(f, GW_CONTROL_PERMISSION, kind, named[kind], GW_BREACH_UNKNOWN);
-    if (!is_known(r, &f->c, GW_SCOPE_STRATEGY)) return;
-    if (is_known(r, &f->c, GW_SCOPE_ACCOUNT) && !allowed(r, in->strategy, GW_SCOPE_ACCOUNT, in->account))
+        if (!is_known(f, kind)) add_plain(f, GW_CONTROL_PERMISSION, kind, named[kind], GW_BREACH_UNKNOWN);
+    if (!is_known(f, GW_SCOPE_STRATEGY)) return;
+    if (is_known(f, GW_SCOPE_ACCOUNT) && !allowed(r, in->strategy, GW_SCOPE_ACCOUNT, in->account))
         add_plain(f, GW_CONTROL_PERMISSION, GW_SCOPE_ACCOUNT, in->account, GW_BREACH_DENIED);
-    if (is_known(r, &f->c, GW_SCOPE_SYMBOL) && !allowed(r, in->strategy, GW_SCOPE_SYMBOL, in->instrument))
+    if (is_known(f, GW_SCOPE_SYMBOL) && !allowed(r, in->strategy, GW_SCOPE_SYMBOL, in->instrument))
         add_plain(f, GW_CONTROL_PERMISSION, GW_SCOPE_SYMBOL, in->instrument, GW_BREACH_DENIED);
 }
 
 static inline void check_duplicate(const gw_risk *r, const gw_risk_in *in, found *f) {
-    int used = in->id_kind == GW_RISK_ID_RISING ? in->id <= r->last_ids[entity_of(r, &f->c, GW_SCOPE_STRATEGY)] : gw_recent_has(r->id_table, r->n.dup_ids, in->id);
+    int used = in->id_kind == GW_RISK_ID_RISING ? in->id <= r->last_ids[entity_of(f, GW_SCOPE_STRATEGY)] : gw_recent_has(r->id_table, r->n.dup_ids, in->id);
     if (used) add_plain(f, GW_CONTROL_DUPLICATE_ID, GW_SCOPE_FIRM, 0, GW_BREACH_REPEATED);
 }
 
@@ -412,18 +418,20 @@ static int64_t tightest_collar(const found *f) {
     return tightest < 0 ? 0 : tightest;
 }
 
-/* The price that the order's notional is judged at; 0 and nothing if it has none. */
-static inline int worst_price(const gw_risk_in *in, const found *f, wide *worst) {
-    wide ref = in->has & GW_RISK_HAS_REF_PX ? wide_abs(in->ref_px) : 0;
-    if (priced(in)) {
-        /* A buy's limit is the worst it can pay; a sell, and anything at a negative price, may trade at the reference price too. */
-        *worst = in->side == GW_BUY && in->px >= 0 ? in->px : wide_max(wide_abs(in->px), ref);
-        return 1;
-    }
-    if (!(in->has & GW_RISK_HAS_REF_PX)) return 0;
-    wide bound = in->has & GW_RISK_HAS_STOP_PX ? wide_max(ref, wide_abs(in->stop_px)) : ref;
-    *worst = ceil_div(bound * ((wide)10000 + tightest_collar(f)), 10000); /* below 2^127: both are at most 2^63 and a little */
-    return 1;
+static uint64_t magnitude(int64_t v) { return v < 0 ? 0 - (uint64_t)v : (uint64_t)v; }
+
+/* The worst price of an order that has none of its own: what the market asks now, or at the stop, and as much worse as the tightest collar lets anyone go. */
+static wide worst_at_reference(const gw_risk_in *in, const found *f) {
+    uint64_t bound = magnitude(in->ref_px), shares;
+    if (in->has & GW_RISK_HAS_STOP_PX && magnitude(in->stop_px) > bound) bound = magnitude(in->stop_px);
+    if (!__builtin_mul_overflow(bound, (uint64_t)tightest_collar(f) + 10000, &shares)) return shares / 10000 + (shares % 10000 > 0);
+    return ceil_div((wide)bound * ((wide)10000 + tightest_collar(f)), 10000); /* below 2^127: both are at most 2^63 and a little */
+}
+
+/* A buy's limit is the worst it can pay; a sell, and anything at a negative price, may trade at the reference price too. */
+static inline uint64_t worst_at_limit(const gw_risk_in *in) {
+    uint64_t own = magnitude(in->px), ref = in->has & GW_RISK_HAS_REF_PX ? magnitude(in->ref_px) : 0;
+    return (in->side == GW_BUY && in->px >= 0) || own > ref ? own : ref;
 }
 
 /* What an order asks of the limits. */
@@ -443,7 +451,7 @@ static __attribute__((noinline, cold)) void compare_big_notional(const gw_risk_i
         int kind = next_kind(&scopes);
         const limit_row *limit = limit_at(f, kind, GW_CONTROL_NOTIONAL);
         if (!big) compare_exactly(f, GW_CONTROL_NOTIONAL, kind, 0, mantissa, exp);
-        else add_breach(f, GW_CONTROL_NOTIONAL, kind, entity_of(f->r, &f->c, kind), GW_BREACH_OVER, limit->exp, BIGGEST, limit->value, limit->value); /* beyond every limit */
+        else add_breach(f, GW_CONTROL_NOTIONAL, kind, entity_of(f, kind), GW_BREACH_OVER, limit->exp, BIGGEST, limit->value, limit->value); /* beyond every limit */
     }
 }
 
@@ -454,16 +462,21 @@ static inline void ask_notional(const gw_risk_in *in, found *f, asked *a) {
     if (in->multiplier <= 0) {
         a->controls &= ~only(GW_CONTROL_NOTIONAL);
         add_plain(f, GW_CONTROL_NOTIONAL, GW_SCOPE_FIRM, 0, GW_BREACH_INVALID);
-    } else if (limits_set(f->sets, GW_CONTROL_NOTIONAL) == 0) {
-        return;
-    } else if (!worst_price(in, f, &worst)) {
-        add_plain(f, GW_CONTROL_NOTIONAL, GW_SCOPE_SYMBOL, entity_of(f->r, &f->c, GW_SCOPE_SYMBOL), GW_BREACH_NO_REF);
-    } else if (worst != (int64_t)worst || __builtin_mul_overflow((int64_t)worst, in->qty, &a->notional) || __builtin_mul_overflow(a->notional, in->multiplier, &a->notional)) {
-        compare_big_notional(in, f, worst, a->notional_exp);
-    } else {
         return;
     }
+    if (limits_set(f->sets, GW_CONTROL_NOTIONAL) == 0) return;
+    if (priced(in)) {
+        worst = worst_at_limit(in);
+    } else if (in->has & GW_RISK_HAS_REF_PX) {
+        worst = worst_at_reference(in, f);
+    } else {
+        a->limits &= ~only(GW_CONTROL_NOTIONAL);
+        add_plain(f, GW_CONTROL_NOTIONAL, GW_SCOPE_SYMBOL, entity_of(f, GW_SCOPE_SYMBOL), GW_BREACH_NO_REF);
+        return;
+    }
+    if (worst <= BIGGEST && !__builtin_mul_overflow((int64_t)worst, in->qty, &a->notional) && !__builtin_mul_overflow(a->notional, in->multiplier, &a->notional)) return;
     a->limits &= ~only(GW_CONTROL_NOTIONAL);
+    compare_big_notional(in, f, worst, a->notional_exp);
 }
 
 static __attribute__((noinline, cold)) void compare_far_price(const gw_risk_in *in, found *f) {
@@ -476,7 +489,7 @@ static inline void check_collar(const gw_risk_in *in, found *f) {
     int64_t beyond, shares, most;
     if (limits_set(f->sets, GW_CONTROL_COLLAR_BPS) == 0) return;
     if (!(in->has & GW_RISK_HAS_REF_PX)) {
-        add_plain(f, GW_CONTROL_COLLAR_BPS, GW_SCOPE_SYMBOL, entity_of(f->r, &f->c, GW_SCOPE_SYMBOL), GW_BREACH_NO_REF);
+        add_plain(f, GW_CONTROL_COLLAR_BPS, GW_SCOPE_SYMBOL, entity_of(f, GW_SCOPE_SYMBOL), GW_BREACH_NO_REF);
         return;
     }
     if (!priced(in)) return; /* it has no price of its own; its notional is judged at the reference */
@@ -488,12 +501,11 @@ static inline void check_collar(const gw_risk_in *in, found *f) {
 }
 
 /* Worst case: all that is open trades, and nothing on the other side does. */
-static inline void compare_position(found *f, const gw_risk_in *in, int kind, int64_t adds) {
-    const int64_t *cell = cells_of(f->r, &f->c) + (kind == GW_SCOPE_SYMBOL ? 0 : (size_t)f->c.index[kind] * WORDS);
+static inline void compare_position(found *f, const limit_row *limits, const int64_t *cell, const gw_risk_in *in, int kind, int64_t adds) {
     const int side = in->side == GW_BUY ? GW_BUY : GW_SELL;
     int64_t position = cell[POSITION], open = cell[OPEN + side], pend = cell[PEND + side], used;
     if (!__builtin_add_overflow(open, pend, &used) && !(side == GW_BUY ? __builtin_add_overflow(used, position, &used) : __builtin_sub_overflow(used, position, &used)))
-        compare_at(f, GW_CONTROL_POSITION, kind, used, adds, in->qty_exp);
+        compare_at(f, limits, GW_CONTROL_POSITION, kind, used, adds, in->qty_exp);
     else
         compare_exactly(f, GW_CONTROL_POSITION, kind, (side == GW_BUY ? (wide)position : -(wide)position) + open + pend, adds, in->qty_exp);
 }
@@ -505,17 +517,18 @@ static inline int64_t drained(const gw_risk_scope *s, int64_t rate, uint64_t now
 }
 
 /* What one scope has to say to an order. */
-static inline void compare_scope(found *f, const gw_risk_in *in, const asked *a, int kind) {
-    const uint64_t limits = (a->limits & a->controls) >> kind;
-    const gw_risk_scope *s = &f->r->scopes[f->c.index[kind]];
-#define ASKED(control) (limits >> (8 * (control)) & 1u)
-    if (ASKED(GW_CONTROL_ORDER_QTY)) compare_at(f, GW_CONTROL_ORDER_QTY, kind, 0, in->qty, in->qty_exp);
-    if (ASKED(GW_CONTROL_NOTIONAL)) compare_at(f, GW_CONTROL_NOTIONAL, kind, 0, a->notional, a->notional_exp);
-    if (ASKED(GW_CONTROL_POSITION)) compare_position(f, in, kind, a->position);
-    if (ASKED(GW_CONTROL_OPEN_ORDERS)) compare_at(f, GW_CONTROL_OPEN_ORDERS, kind, s->open_orders, 1, 0);
-    if (ASKED(GW_CONTROL_RATE_PER_S))
-        compare_at(f, GW_CONTROL_RATE_PER_S, kind, drained(s, limit_at(f, kind, GW_CONTROL_RATE_PER_S)->value, in->now_ns), NANO, -9);
-#undef ASKED
+static inline void compare_scope(found *f, const gw_risk *r, const gw_risk_in *in, const asked *a, uint64_t asked_limits, int kind) {
+    const size_t index = f->index[kind];
+    const uint64_t set = asked_limits >> kind;
+    const limit_row *limits = rows_at(r, index);
+    const gw_risk_scope *s = &r->scopes[index];
+    const int64_t *cell = cells_of(r, &f->c) + (kind == GW_SCOPE_SYMBOL ? 0 : index * WORDS);
+    if (set & BIT(GW_CONTROL_ORDER_QTY)) compare_at(f, limits, GW_CONTROL_ORDER_QTY, kind, 0, in->qty, in->qty_exp);
+    if (set & BIT(GW_CONTROL_NOTIONAL)) compare_at(f, limits, GW_CONTROL_NOTIONAL, kind, 0, a->notional, a->notional_exp);
+    if (set & BIT(GW_CONTROL_POSITION)) compare_position(f, limits, cell, in, kind, a->position);
+    if (set & BIT(GW_CONTROL_OPEN_ORDERS)) compare_at(f, limits, GW_CONTROL_OPEN_ORDERS, kind, s->open_orders, 1, 0);
+    if (set & BIT(GW_CONTROL_RATE_PER_S))
+        compare_at(f, limits, GW_CONTROL_RATE_PER_S, kind, drained(s, limits[GW_CONTROL_RATE_PER_S].value, in->now_ns), NANO, -9);
 }
 
 void gw_risk_ahead(const gw_risk *r, uint64_t id, uint32_t slot) {
@@ -546,6 +559,11 @@ int gw_risk_check(const gw_risk *r, const gw_risk_in *in, gw_breach *out, int ma
     f.r = r;
     f.count = 0;
     if (!cover_known(r, in->venue, in->account, in->strategy, in->instrument, &f.c)) f.c = cover(r, in->venue, in->account, in->strategy, in->instrument);
+    f.index[GW_SCOPE_FIRM] = 0;
+    f.index[GW_SCOPE_VENUE] = f.c.venue;
+    f.index[GW_SCOPE_ACCOUNT] = f.c.account;
+    f.index[GW_SCOPE_STRATEGY] = f.c.strategy;
+    f.index[GW_SCOPE_SYMBOL] = f.c.symbol;
     f.sets = sets_of(r, &f.c);
     check_permission(r, in, &f);
     check_duplicate(r, in, &f);
@@ -562,7 +580,8 @@ int gw_risk_check(const gw_risk *r, const gw_risk_in *in, gw_breach *out, int ma
         add_plain(&f, GW_CONTROL_ORDER_QTY, GW_SCOPE_FIRM, 0, GW_BREACH_INVALID);
     }
     check_collar(in, &f);
-    for (unsigned scopes = scopes_in(a.limits & a.controls); scopes;) compare_scope(&f, in, &a, next_kind(&scopes));
+    a.limits &= a.controls;
+    for (unsigned scopes = scopes_in(a.limits); scopes;) compare_scope(&f, r, in, &a, a.limits, next_kind(&scopes));
     if (has_empty(f.sets, a.controls)) add_unset(&f, a.controls);
     if (f.count > 0) tell(&f, out, max);
     return f.count;
@@ -573,112 +592,131 @@ int gw_risk_check(const gw_risk *r, const gw_risk_in *in, gw_breach *out, int ma
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 
-static inline void add_to(int64_t *sum, int64_t by, int *said) {
-    int64_t total;
-    if (!__builtin_add_overflow(*sum, by, &total) && total >= -BIGGEST) {
-        *sum = total;
-        return;
-    }
+/* How far a sum moves, held inside ±BIGGEST. INT64_MIN does not exist: below 0 it is tried as if it were one less, which spares a comparison. */
+typedef struct step {
+    int64_t by, tried, back;
+} step;
+static inline step step_of(int64_t by) { return (step){by, by - (by < 0), by < 0}; }
+static __attribute__((noinline, cold)) int saturate(int64_t *sum, int64_t by) {
     *sum = by < 0 ? -BIGGEST : BIGGEST;
-    *said |= GW_RISK_SATURATED;
+    return GW_RISK_SATURATED;
+}
+static inline int add_to(int64_t *sum, step s) {
+    int64_t total;
+    if (__builtin_expect(__builtin_add_overflow(*sum, s.tried, &total), 0)) return saturate(sum, s.by);
+    *sum = total + s.back;
+    return 0;
 }
 
-/* An event, the slot and the scopes it names, and what it said. */
+/* An event, and the slot, strategy and scopes that it means. */
 typedef struct event {
     const gw_risk_delta *d;
     covering c;
     uint32_t slot;
     uint16_t strategy;
-    int said;
 } event;
 
-/* Move the four cells that the scopes have in the instrument. */
-static inline void move_cells(gw_risk *r, const covering *c, int side, int64_t position, int64_t open, int64_t pend, int *said) {
-    int64_t *cells = cells_of(r, c);
-    for (int kind = 0; kind < GW_SCOPE_SYMBOL; kind++) {
-        int64_t *cell = &cells[(size_t)c->index[kind] * WORDS];
-        if (position != 0) add_to(&cell[POSITION], position, said);
-        if (open != 0) add_to(&cell[OPEN + side], open, said);
-        if (pend != 0) add_to(&cell[PEND + side], pend, said);
-    }
+/* Move one word of the four cells that the scopes have in the instrument; says what saturated. */
+static inline int move_cells(gw_risk *r, const covering *c, int word, int64_t by) {
+    int64_t *cells = cells_of(r, c) + word;
+    const step s = step_of(by);
+    return add_to(cells, s) | add_to(cells + c->venue * WORDS, s) | add_to(cells + c->account * WORDS, s) | add_to(cells + c->strategy * WORDS, s);
 }
 
 /* And the number of orders that hold anything. */
 static inline void move_orders(gw_risk *r, const covering *c, int by) {
-    for (int kind = 0; by != 0 && kind < GW_SCOPES; kind++) r->scopes[c->index[kind]].open_orders += by;
+    r->scopes[0].open_orders += by;
+    r->scopes[c->venue].open_orders += by;
+    r->scopes[c->account].open_orders += by;
+    r->scopes[c->strategy].open_orders += by;
+    r->scopes[c->symbol].open_orders += by;
+}
+
+/* Both: how far the parts of an order move, pend and incr together. */
+static inline int move_held(gw_risk *r, const covering *c, int side, int64_t open, int64_t pend, int orders) {
+    int said = 0;
+    if (orders != 0) move_orders(r, c, orders);
+    if (open != 0) said |= move_cells(r, c, OPEN + side, open);
+    if (pend != 0) said |= move_cells(r, c, PEND + side, pend);
+    return said;
 }
 
 static __attribute__((noinline, cold)) int move_elsewhere(gw_risk *r, const reservation *o, int64_t open, int64_t pend, int orders) {
     const covering c = cover(r, o->venue, o->account, o->strategy, o->instrument);
-    int said = 0;
-    move_orders(r, &c, orders);
-    move_cells(r, &c, o->side, 0, open, pend, &said);
+    return move_held(r, &c, o->side, open, pend, orders);
+}
+
+static inline int move_position(gw_risk *r, const event *ev, int64_t qty) { return move_cells(r, &ev->c, POSITION, ev->d->side == GW_BUY ? qty : -qty); }
+
+/* Whose an order is, but for its strategy: instrument, venue and account in one word. */
+static inline uint64_t whose(const uint32_t *instrument) {
+    uint64_t word;
+    memcpy(&word, instrument, 8);
+    return word;
+}
+#define IN_A_ROW(type) (offsetof(type, venue) == offsetof(type, instrument) + 4 && offsetof(type, account) == offsetof(type, instrument) + 6)
+_Static_assert(IN_A_ROW(gw_risk_delta) && IN_A_ROW(reservation), "compared and copied as one word");
+
+static inline void begin(const event *ev, reservation *o) {
+    memcpy(&o->instrument, &ev->d->instrument, 8);
+    o->strategy = ev->strategy;
+    o->side = ev->d->side;
+}
+
+/* Make the order's reservation `to`, and move the cells of its scopes by the difference. */
+static inline int hold(gw_risk *r, const event *ev, reservation *o, parts to) {
+    const gw_risk_delta *d = ev->d;
+    /* No parts of one order are below 0 or add up to more than 64 bits hold, so neither do their differences. */
+    int before = held(o) > 0, now = to.open + to.pend + to.incr > 0, said;
+    int64_t open = to.open - o->has.open, pend = to.pend + to.incr - (o->has.pend + o->has.incr);
+    if (!before) begin(ev, o); /* or again: whose it is comes with the event */
+    if (whose(&o->instrument) == whose(&d->instrument) && o->strategy == ev->strategy) said = move_held(r, &ev->c, o->side, open, pend, now - before);
+    else said = move_elsewhere(r, o, open, pend, now - before);
+    if (now) o->has = to;
+    else memset(o, 0, sizeof *o);
     return said;
 }
 
-static inline int64_t signed_qty(const gw_risk_delta *d, int64_t qty) { return d->side == GW_BUY ? qty : -qty; }
-static inline void move_position(gw_risk *r, event *ev, int64_t qty) { move_cells(r, &ev->c, 0, signed_qty(ev->d, qty), 0, 0, &ev->said); }
-
-static inline reservation begun(const event *ev, parts has) { /* whose it is comes with the event */
-    const gw_risk_delta *d = ev->d;
-    return (reservation){.has = has, .instrument = d->instrument, .venue = d->venue, .account = d->account, .strategy = ev->strategy, .side = d->side};
-}
-
-/* Make the order's reservation `to`, and move the cells of its scopes by the difference, and by a position. */
-static inline void hold(gw_risk *r, event *ev, reservation *o, parts to, int64_t position) {
-    const gw_risk_delta *d = ev->d;
-    /* No parts of one order are below 0 or add up to more than 64 bits hold, so neither do their differences. */
-    int before = held(o) > 0, now = to.open + to.pend + to.incr > 0;
-    int64_t open = to.open - o->has.open, pend = to.pend + to.incr - (o->has.pend + o->has.incr);
-    if (before && (o->venue != d->venue || o->account != d->account || o->strategy != ev->strategy || o->instrument != d->instrument)) {
-        ev->said |= move_elsewhere(r, o, open, pend, now - before);
-        move_cells(r, &ev->c, 0, position, 0, 0, &ev->said);
-    } else {
-        move_orders(r, &ev->c, now - before);
-        move_cells(r, &ev->c, before ? o->side : d->side, position, open, pend, &ev->said);
-    }
-    if (!now) memset(o, 0, sizeof *o);
-    else if (before) o->has = to;
-    else *o = begun(ev, to); /* the order begins, or begins again, to hold */
-}
-
-/* What is left of the parts after a fill, and of the fill. */
-static inline parts less(parts p, int64_t *left) {
-    int64_t open = min64(p.open, *left), pend = min64(p.pend, *left - open), incr = min64(p.incr, *left - open - pend);
-    *left -= open + pend + incr;
-    return (parts){p.open - open, p.pend - pend, p.incr - incr};
-}
-
-static inline void fill(gw_risk *r, event *ev, reservation *o) {
+static inline int fill(gw_risk *r, const event *ev, reservation *o) {
     int64_t left = ev->d->qty;
-    if (ev->slot == GW_RISK_NO_SLOT) {
-        move_position(r, ev, left);
-        return;
-    }
-    parts to = less(o->has, &left);
-    hold(r, ev, o, to, signed_qty(ev->d, ev->d->qty));
-    if (left > 0) ev->said |= GW_RISK_OVERFILL;
+    int said = move_position(r, ev, left);
+    if (ev->slot == GW_RISK_NO_SLOT) return said;
+    parts to = o->has;
+    int64_t open = min64(to.open, left), pend = min64(to.pend, left - open), incr = min64(to.incr, left - open - pend);
+    to.open -= open;
+    to.pend -= pend;
+    to.incr -= incr;
+    said |= hold(r, ev, o, to);
+    return left > open + pend + incr ? said | GW_RISK_OVERFILL : said;
 }
 
-/* A message of each scope: its bucket, where it has one, fills, and the time goes on. */
+/* A message of a scope: its bucket, where it has one, fills; its time goes on. */
+static inline void count_message_at(gw_risk *r, size_t index, unsigned limited, uint64_t now_ns) {
+    gw_risk_scope *s = &r->scopes[index];
+    int64_t debt = 0;
+    if (limited) {
+        debt = drained(s, rows_at(r, index)[GW_CONTROL_RATE_PER_S].value, now_ns);
+        debt = debt > BIGGEST - NANO ? BIGGEST : debt + NANO;
+    }
+    s->bucket_nano = debt;
+    if (now_ns > s->bucket_ns) s->bucket_ns = now_ns;
+    s->messages++;
+}
+
 static inline void count_message(gw_risk *r, const event *ev) {
+    const covering *c = &ev->c;
     const uint64_t now_ns = ev->d->now_ns;
-    const unsigned limited = limits_set(sets_of(r, &ev->c), GW_CONTROL_RATE_PER_S);
-    for (int kind = 0; kind < GW_SCOPES; kind++) {
-        gw_risk_scope *s = &r->scopes[ev->c.index[kind]];
-        int64_t debt = 0;
-        if (limited >> kind & 1u) {
-            debt = drained(s, rows_at(r, ev->c.index[kind])[GW_CONTROL_RATE_PER_S].value, now_ns);
-            debt = debt > BIGGEST - NANO ? BIGGEST : debt + NANO;
-        }
-        s->bucket_nano = debt;
-        if (now_ns > s->bucket_ns) s->bucket_ns = now_ns;
-        s->messages++;
-    }
+    const unsigned limited = limits_set(sets_of(r, c), GW_CONTROL_RATE_PER_S);
+    count_message_at(r, 0, limited & 1u << GW_SCOPE_FIRM, now_ns);
+    count_message_at(r, c->venue, limited & 1u << GW_SCOPE_VENUE, now_ns);
+    count_message_at(r, c->account, limited & 1u << GW_SCOPE_ACCOUNT, now_ns);
+    count_message_at(r, c->strategy, limited & 1u << GW_SCOPE_STRATEGY, now_ns);
+    count_message_at(r, c->symbol, limited & 1u << GW_SCOPE_SYMBOL, now_ns);
 }
 
-static void count_cancel(gw_risk *r, const event *ev) {
-    for (int kind = 0; kind < GW_SCOPES; kind++) r->scopes[ev->c.index[kind]].cancels++;
+static void count_cancel(gw_risk *r, const covering *c) {
+    const size_t index[GW_SCOPES] = {0, c->venue, c->account, c->strategy, c->symbol};
+    for (int kind = 0; kind < GW_SCOPES; kind++) r->scopes[index[kind]].cancels++;
 }
 
 static inline void use_id(gw_risk *r, const gw_risk_delta *d) {
@@ -691,20 +729,22 @@ static inline void use_id(gw_risk *r, const gw_risk_delta *d) {
     gw_recent_put(&ids, d->id);
 }
 
-static inline void reserve(gw_risk *r, event *ev, reservation *o) {
-    const parts has = {0, ev->d->qty, 0};
+static inline __attribute__((always_inline)) int reserve(gw_risk *r, const event *ev, reservation *o) {
+    const int64_t qty = ev->d->qty;
+    int said = (held(o) > 0 ? GW_RISK_SLOT_TAKEN : 0) | (ev->slot == GW_RISK_NO_SLOT ? GW_RISK_BAD_INDEX : 0); /* what the old order held stays in the cells */
     use_id(r, ev->d);
     count_message(r, ev);
-    if (held(o) > 0) ev->said |= GW_RISK_SLOT_TAKEN; /* what the old order held stays in the cells */
-    if (ev->slot == GW_RISK_NO_SLOT) ev->said |= GW_RISK_BAD_INDEX;
-    move_orders(r, &ev->c, has.pend > 0);
-    move_cells(r, &ev->c, ev->d->side, 0, 0, has.pend, &ev->said);
-    if (has.pend > 0) *o = begun(ev, has);
-    else memset(o, 0, sizeof *o);
+    if (qty == 0) {
+        memset(o, 0, sizeof *o);
+        return said;
+    }
+    o->has = (parts){0, qty, 0};
+    begin(ev, o);
+    return said | move_held(r, &ev->c, ev->d->side, 0, qty, 1);
 }
 
 /* The other events of an order's life. */
-static inline void book(gw_risk *r, event *ev, reservation *o) {
+static inline int book(gw_risk *r, const event *ev, reservation *o) {
     const gw_risk_delta *d = ev->d;
     const parts has = o->has;
     int64_t leaves = max64(0, d->leaves), pend_leaves = max64(0, d->pend_leaves), live = has.open + has.pend;
@@ -714,8 +754,8 @@ static inline void book(gw_risk *r, event *ev, reservation *o) {
     case GW_RISK_REJECT:
     case GW_RISK_CANCEL_ACK: to = (parts){0, 0, 0}; break;
     case GW_RISK_ACK: to = (parts){live, 0, has.incr}; break;
-    case GW_RISK_CANCEL_SENT: count_cancel(r, ev); return;
-    case GW_RISK_CANCEL_REJECT: return;
+    case GW_RISK_CANCEL_SENT: count_cancel(r, &ev->c); return 0;
+    case GW_RISK_CANCEL_REJECT: return 0;
     case GW_RISK_REPLACE_RESERVE: /* old or new may trade, never both in full */
         use_id(r, d);
         count_message(r, ev);
@@ -724,56 +764,68 @@ static inline void book(gw_risk *r, event *ev, reservation *o) {
     case GW_RISK_REPLACE_ACK:
     case GW_RISK_RESTATED: to = (parts){leaves, 0, max64(0, pend_leaves - leaves)}; break;
     case GW_RISK_REPLACE_REJECT: to = (parts){has.open, has.pend, max64(0, pend_leaves - live)}; break;
-    case GW_RISK_BUST: move_position(r, ev, -d->qty); return;
-    case GW_RISK_CORRECT:
-        move_position(r, ev, -d->old_qty);
-        move_position(r, ev, d->qty);
-        return;
-    case GW_RISK_EXTERNAL_ORDER: to = (parts){leaves, 0, 0}; break;
-    case GW_RISK_ID_SEEN: use_id(r, d); return;
-    default: ev->said |= GW_RISK_BAD_EVENT; return;
+    case GW_RISK_BUST: return move_position(r, ev, -d->qty);
+    case GW_RISK_CORRECT: {
+        int said = move_position(r, ev, -d->old_qty);
+        return said | move_position(r, ev, d->qty);
     }
-    if (ev->slot != GW_RISK_NO_SLOT || d->kind == GW_RISK_EXTERNAL_ORDER) hold(r, ev, o, to, 0); /* no slot, nothing held */
+    case GW_RISK_EXTERNAL_ORDER: to = (parts){leaves, 0, 0}; break;
+    case GW_RISK_ID_SEEN: use_id(r, d); return 0;
+    default: return GW_RISK_BAD_EVENT;
+    }
+    return ev->slot != GW_RISK_NO_SLOT || d->kind == GW_RISK_EXTERNAL_ORDER ? hold(r, ev, o, to) : 0; /* no slot, nothing held */
 }
 
 static inline int is_event(const gw_risk_delta *d) {
     return d->kind >= GW_RISK_RESERVE && d->kind <= GW_RISK_ID_SEEN && (d->qty | d->old_qty) >= 0 && (d->side == GW_BUY || d->side == GW_SELL);
 }
 
+static inline int keep(gw_risk *r, int said) {
+    r->state->flags |= (uint64_t)said;
+    return said;
+}
+
 static __attribute__((noinline)) int apply_any(gw_risk *r, const gw_risk_delta *d) {
-    int external = d->kind == GW_RISK_EXTERNAL_ORDER || d->kind == GW_RISK_EXTERNAL_FILL;
-    if (!is_event(d)) return GW_RISK_BAD_EVENT;
+    int external = d->kind == GW_RISK_EXTERNAL_ORDER || d->kind == GW_RISK_EXTERNAL_FILL, said = 0;
+    if (!is_event(d)) return keep(r, GW_RISK_BAD_EVENT);
     event ev = {.d = d, .slot = d->slot, .strategy = external ? 0 : d->strategy};
     reservation none = {0}, *o = &none; /* what an event without a slot moves: nothing that is kept */
     if (ev.slot != GW_RISK_NO_SLOT && ev.slot >= r->n.orders) {
         ev.slot = GW_RISK_NO_SLOT;
-        ev.said |= GW_RISK_BAD_INDEX;
+        said = GW_RISK_BAD_INDEX;
     }
     ev.c = cover(r, d->venue, d->account, ev.strategy, d->instrument);
-    if (ev.c.beyond) ev.said |= GW_RISK_BAD_INDEX;
+    if (ev.c.beyond) said = GW_RISK_BAD_INDEX;
     if (ev.slot != GW_RISK_NO_SLOT) o = &r->orders[ev.slot];
-    if (d->kind == GW_RISK_RESERVE) reserve(r, &ev, o);
-    else if (d->kind == GW_RISK_FILL || d->kind == GW_RISK_EXTERNAL_FILL) fill(r, &ev, o);
-    else book(r, &ev, o);
-    return ev.said;
+    if (d->kind == GW_RISK_RESERVE) said |= reserve(r, &ev, o);
+    else if (d->kind == GW_RISK_FILL || d->kind == GW_RISK_EXTERNAL_FILL) said |= fill(r, &ev, o);
+    else said |= book(r, &ev, o);
+    return keep(r, said);
 }
 
-/* The two events that every order has, where nothing is strange about them: the same, and nothing else has to be looked at. */
-static inline int apply_usual(gw_risk *r, const gw_risk_delta *d, int *said) {
-    event ev = {.d = d, .slot = d->slot, .strategy = d->strategy};
-    if (d->slot >= r->n.orders || !is_event(d) || !cover_known(r, d->venue, d->account, d->strategy, d->instrument, &ev.c)) return 0;
-    if (d->kind == GW_RISK_RESERVE) reserve(r, &ev, &r->orders[d->slot]);
-    else if (d->kind == GW_RISK_FILL) fill(r, &ev, &r->orders[d->slot]);
-    else return 0;
-    *said = ev.said;
-    return 1;
+/* The two events that every order has, where nothing is strange about them, go a way of their own: the same, with less to look at. */
+static inline int is_usual(const gw_risk *r, const gw_risk_delta *d, event *ev) {
+    ev->d = d;
+    ev->slot = d->slot;
+    ev->strategy = d->strategy;
+    return d->slot < r->n.orders && (d->qty | d->old_qty) >= 0 && (d->side == GW_BUY || d->side == GW_SELL) &&
+           cover_known(r, d->venue, d->account, d->strategy, d->instrument, &ev->c);
+}
+static __attribute__((noinline)) int apply_reserve(gw_risk *r, const gw_risk_delta *d) {
+    event ev;
+    return is_usual(r, d, &ev) ? keep(r, reserve(r, &ev, &r->orders[ev.slot])) : apply_any(r, d);
+}
+static __attribute__((noinline)) int apply_fill(gw_risk *r, const gw_risk_delta *d) {
+    event ev;
+    return is_usual(r, d, &ev) ? keep(r, fill(r, &ev, &r->orders[ev.slot])) : apply_any(r, d);
 }
 
 int gw_risk_apply(gw_risk *r, const gw_risk_delta *delta) {
-    int said;
-    if (!apply_usual(r, delta, &said)) said = apply_any(r, delta);
-    r->state->flags |= (uint64_t)said;
-    return said;
+    switch (delta->kind) {
+    case GW_RISK_RESERVE: return apply_reserve(r, delta);
+    case GW_RISK_FILL: return apply_fill(r, delta);
+    default: return apply_any(r, delta);
+    }
 }
 
 /* ---- what others read ---- */
