@@ -236,6 +236,7 @@ typedef struct gw_fix_message {
     uint64_t need_in, need_in2;  /* fields without which a decoded message is not complete */
     uint64_t need_out, need_out2;
     uint64_t may_out, may_out2;  /* fields that the message can say, or is allowed to leave out; any other given one is a fault */
+    uint64_t else_rows;          /* of the first 64 rows, those with ELSE right below a row that is written whenever it is given; prepared */
 } gw_fix_message;
 
 typedef struct gw_fix_dialect {
@@ -250,9 +251,9 @@ typedef struct gw_fix_dialect {
                         * to look at, then the bit in it. Byte 128 is zero; bit 0 in it is given always, any other bit never */
 } gw_fix_dialect;
 
-/* Fill in what is derived from the rows of p[0..n), all else being there: `way` and `stop` of each and the section at given_at for encode,
- * the slots for decode.
- * Returns n, or GW_E_TABLE if the rows or the section do not lie in it. p must be aligned to 8. */
+/* Fill in what is derived from the rows of p[0..n), all else being there: `way` and `stop` of each, the section at given_at and the
+ * messages' else_rows for encode, the slots for decode.
+ * Returns n, or GW_E_TABLE if something does not lie in it. p must be aligned to 8. */
 int gw_fix_dialect_prepare(void *p, size_t n);
 
 /* Whether p[0..n) is a dialect that gw_fix_decode and gw_fix_encode can run on any input without leaving its block, the frame, the

@@ -1,7 +1,7 @@
 /* FIX dialects: what encode and decode derive from the rows, the check that makes any tables safe to run, and which message is which. */
 #include "fix_rows.h"
 
-_Static_assert(sizeof(gw_fix_row) == 32 && sizeof(gw_fix_slot) == 32 && sizeof(gw_fix_message) == 72 && sizeof(gw_fix_dialect) == 56, "no hidden padding");
+_Static_assert(sizeof(gw_fix_row) == 32 && sizeof(gw_fix_slot) == 32 && sizeof(gw_fix_message) == 80 && sizeof(gw_fix_dialect) == 56, "no hidden padding");
 _Static_assert(sizeof(gw_report) == GW_REPORT_SIZE, "records are as generated");
 
 /* Whether `count` things of `size` bytes at `at` lie inside n bytes. */
@@ -95,6 +95,19 @@ static void place_of(const gw_fix_row *row, uint8_t place[2])
     place[1] = (uint8_t)(always ? 0 : 1u << row->bit % 8);
 }
 
+static uint64_t else_rows_of(const gw_fix_dialect *d, const gw_fix_message *m)
+{
+    const gw_fix_row *rows = rows_of(d) + m->row_at;
+    uint64_t set = 0;
+    for (size_t i = 1; i < m->row_count && i < 64; i++) {
+        const gw_fix_row *above = &rows[i - 1];
+        bool sure = above->flags & GW_FIX_ROW_WRITE && !(above->flags & GW_FIX_ROW_IF) && above->kind != GW_FIX_KIND_NONE && above->kind != GW_FIX_KIND_MARK;
+        if (rows[i].flags & GW_FIX_ROW_ELSE && sure)
+            set |= 1ull << i;
+    }
+    return set;
+}
+
 static bool constant_is_inside(const gw_fix_dialect *d, const gw_fix_row *row)
 {
     return row->text_len > 0 && (uint64_t)row->text_at + row->text_len <= d->text_size;
@@ -157,9 +170,12 @@ int gw_fix_dialect_prepare(void *p, size_t n)
         given[i] = place[0];
         given[half + i] = place[1];
     }
-    for (size_t i = 0; i < d->message_count; i++)
-        if (!prepare_slots(d, &messages_of(d)[i]))
+    for (size_t i = 0; i < d->message_count; i++) {
+        gw_fix_message *m = (gw_fix_message *)(void *)((uint8_t *)p + d->message_at) + i;
+        if ((uint32_t)m->row_at + m->row_count > d->row_count || !prepare_slots(d, m))
             return GW_E_TABLE;
+        m->else_rows = else_rows_of(d, m);
+    }
     return (int)n;
 }
 
@@ -227,7 +243,7 @@ static bool message_is_sound(const gw_fix_dialect *d, const gw_fix_message *m)
     for (size_t i = 0; i < 1u << (32 - m->slot_shift); i++)
         if (!slot_is_sound(d, m, &slots_of(d, m)[i]))
             return false;
-    return most <= m->body_max && m->body_max <= GW_FIX_BODY_MAX && m->msg_type != 0;
+    return m->else_rows == else_rows_of(d, m) && most <= m->body_max && m->body_max <= GW_FIX_BODY_MAX && m->msg_type != 0;
 }
 
 int gw_fix_dialect_check(const void *p, size_t n)

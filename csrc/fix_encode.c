@@ -40,11 +40,7 @@ static int write_time(const gw_fix_head *h, int64_t ns, uint8_t *o)
     uint32_t rest;
     if (ns < 0)
         return GW_E_RANGE;
-    if (gw_fix_same_second(h, ns, &rest))
-        return gw_fix_put_stamp(h, rest, o), 21;
-    gw_write_second(o, ns / 1000000000);
-    gw_store4(o + 18, gw_text3[ns / 1000000 % 1000]);
-    return 21;
+    return (int)((gw_fix_same_second(h, ns, &rest) ? gw_fix_put_stamp(h, rest, o) : gw_fix_put_time(ns, o)) - o);
 }
 
 static int write_decimal(int64_t mantissa, int exponent, bool may_be_negative, uint8_t *o)
@@ -119,138 +115,23 @@ __attribute__((noinline)) static int write_asking(const writer *w, const gw_fix_
     return write_value(w, row, o);
 }
 
-/* ---- which rows are given ---- */
-
-/* For rows i to i + 63 of the message whose part of the dialect's table begins at `place` (and `half` behind it): bit j, whether row i + j
- * is given and to be written. Bits behind the message's last row are another message's. */
-static inline uint64_t given_plain(const gw_report *r, const uint8_t *place, size_t half, size_t n)
-{
-    const uint64_t words[2] = {r->order.has, r->has2};
-    uint64_t given = 0;
-    for (size_t j = 0; j < n && j < 64; j++) {
-        unsigned at = place[j], byte = at & 128 ? 0 : (unsigned)(words[at >> 3] >> 8 * (at & 7)), bit = place[half + j];
-        given |= (uint64_t)((byte & bit) == bit) << j;
-    }
-    return given;
-}
-
-#ifdef GW_FIX_AVX2
-/* 32 rows: every one looks up its byte, and keeps its bit. */
-GW_WITH_AVX2 static inline uint32_t given_32(__m256i words, const uint8_t *place, size_t half)
-{
-    __m256i at = _mm256_loadu_si256((const __m256i *)(const void *)place), bit = _mm256_loadu_si256((const __m256i *)(const void *)(place + half));
-    return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_and_si256(_mm256_shuffle_epi8(words, at), bit), bit));
-}
-
-GW_WITH_AVX2 static inline uint64_t given_avx2(const gw_report *r, const uint8_t *place, size_t half, size_t n)
-{
-    __m256i words = _mm256_broadcastsi128_si256(_mm_set_epi64x((long long)r->has2, (long long)r->order.has));
-    uint64_t given = given_32(words, place, half);
-    if (n > 32)
-        given |= (uint64_t)given_32(words, place + 32, half) << 32;
-    return n < 64 ? given & ((1ull << n) - 1) : given;
-}
-
-/* Copies 32 bytes, and returns how many of them are the text of at most `stop`; 0 if it is empty, goes on, or is not printable. */
-GW_WITH_AVX2 static inline size_t text_avx2(const uint8_t *from, unsigned stop, uint8_t *o)
-{
-    __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)from);
-    __m256i odd = _mm256_cmpgt_epi8(_mm256_set1_epi8(' ' + 1), _mm256_add_epi8(v, _mm256_set1_epi8(1))); /* 127 becomes -128 */
-    _mm256_storeu_si256((__m256i *)(void *)o, v);
-    size_t n = _tzcnt_u64((uint32_t)_mm256_movemask_epi8(odd) | 1ull << stop);
-    return from[n] ? 0 : n;
-}
-#endif
-
-/* The short ways, one for each processor. */
-static inline uint64_t given_rows(const gw_report *r, const uint8_t *place, size_t half, size_t n, bool avx2)
-{
-#ifdef GW_FIX_AVX2
-    if (avx2)
-        return given_avx2(r, place, half, n);
-#endif
-    (void)avx2;
-    return given_plain(r, place, half, n);
-}
-
-static inline size_t put_text(const uint8_t *from, unsigned stop, uint8_t *o, bool avx2)
-{
-#ifdef GW_FIX_AVX2
-    if (avx2)
-        return text_avx2(from, stop, o);
-#endif
-    (void)from, (void)stop, (void)o, (void)avx2;
-    return 0;
-}
-
 /* ---- the body ---- */
 
-/* Writes the rows that the record gives something for behind `body`, which is an SOH. Most rows are not given: that is found for many at
- * once, and all else asked only of those that are. Each of the short ways leaves what is unusual to write_asking. */
-static inline __attribute__((always_inline)) int write_rows(const writer *w, const gw_fix_message *m, uint8_t *body, gw_fault *f, bool avx2)
+/* Writes the rows that the record gives something for behind `body`, which is an SOH. Returns the bytes behind it, or a fault. */
+static int write_rows(const writer *w, const gw_fix_message *m, uint8_t *body, gw_fault *f)
 {
-    const gw_fix_dialect *d = w->d;
-    const gw_report *r = w->r;
-    const gw_fix_row *first = rows_of(d) + m->row_at;
-    const uint8_t *place = (const uint8_t *)d + d->given_at + m->row_at, *maps = map_of(d, 0) + 256;
-    const size_t half = (size_t)d->row_count + GW_FIX_GIVEN_MORE;
-    const unsigned px = 0u - (unsigned)r->order.px_exp, qty = 0u - (unsigned)r->order.qty_exp;
+    const gw_fix_row *first = rows_of(w->d) + m->row_at;
     uint8_t *o = body;
-    for (size_t block = 0; block < m->row_count; block += 64) {
-        for (uint64_t given = given_rows(r, place + block, half, m->row_count - block, avx2); given; given &= given - 1) {
-            const gw_fix_row *row = first + block + (unsigned)__builtin_ctzll(given);
-            const uint8_t *from = (const uint8_t *)r + row->offset;
-            uint8_t *value = o + row->head_len;
-            uint64_t v;
-            uint32_t rest;
-            size_t n;
-            memcpy(o, row->head, sizeof row->head);
-            switch ((enum gw_fix_way)(row->way & 7)) {
-            case GW_FIX_WAY_TEXT:
-                n = put_text(from, row->stop, value, avx2);
-                if (n == 0)
-                    goto ask;
-                o = value + n;
-                continue;
-            case GW_FIX_WAY_ENUM:
-                *value = maps[row->map * (size_t)GW_FIX_MAP_SIZE + *from];
-                if (*value == 0)
-                    goto ask;
-                o = value + 1;
-                continue;
-            case GW_FIX_WAY_CHAR:
-                *value = row->stop;
-                o = value + 1;
-                continue;
-            case GW_FIX_WAY_PRICE:
-                v = gw_load8(from);
-                if (v >= 100000000 || px >= 8)
-                    goto ask;
-                o = value + gw_write_short(value, (uint32_t)v, px);
-                continue;
-            case GW_FIX_WAY_QTY:
-                v = gw_load8(from);
-                if (v >= 100000000 || qty >= 8)
-                    goto ask;
-                o = value + gw_write_short(value, (uint32_t)v, qty);
-                continue;
-            case GW_FIX_WAY_AVG:
-            case GW_FIX_WAY_TIME:
-                if (row->way == GW_FIX_WAY_AVG || !gw_fix_same_second(w->h, (int64_t)gw_load8(from), &rest))
-                    goto ask;
-                o = gw_fix_put_stamp(w->h, rest, value);
-                continue;
-            case GW_FIX_WAY_ASK:
-                break;
-            }
-        ask:;
-            int wrote = write_asking(w, first, row, value);
-            if (wrote < 0)
-                return fault(f, wrote, (uint32_t)(o - body), row->tag, bit_of(row));
-            o = wrote ? value + wrote : o;
-        }
+    for (const gw_fix_row *row = first; row < first + m->row_count; row++) {
+        if (!says(w->r, row))
+            continue;
+        memcpy(o, row->head, sizeof row->head);
+        int n = write_asking(w, first, row, o + row->head_len);
+        if (n < 0)
+            return fault(f, n, (uint32_t)(o - body), row->tag, bit_of(row));
+        o += n ? row->head_len + n : 0;
     }
-    *o = 1;
+    *o = GW_FIX_SOH;
     return (int)(o - body);
 }
 
@@ -267,36 +148,182 @@ static int check_given(const gw_fix_message *m, const gw_report *r, gw_fault *f)
 }
 
 /* Writes the whole message to out, where GW_FIX_HEAD_MAX + body_max + SLACK bytes may be stored. */
-static inline __attribute__((always_inline)) int write_message(const writer *w, const gw_fix_message *m, uint8_t *out, gw_fault *f, bool avx2)
+static int write_message(const writer *w, const gw_fix_message *m, uint8_t *out, gw_fault *f)
 {
     int head = gw_fix_open(w->h, m->msg_type, out);
     if (head < 0)
         return fault(f, head, 0, GW_FAULT_NONE, GW_FAULT_NONE);
-    int body = write_rows(w, m, out + head - 1, f, avx2);
-    if (body < 0)
-        return body;
-    return gw_fix_close(w->h, out, (size_t)head + (size_t)body);
-}
-
-static int write_plain(const writer *w, const gw_fix_message *m, uint8_t *out, gw_fault *f)
-{
-    return write_message(w, m, out, f, false);
+    int body = write_rows(w, m, out + head - 1, f);
+    return body < 0 ? body : gw_fix_close(w->h, out, (size_t)head + (size_t)body);
 }
 
 #ifdef GW_FIX_AVX2
-GW_WITH_AVX2 static int write_avx2(const writer *w, const gw_fix_message *m, uint8_t *out, gw_fault *f)
+/* ---- the same with AVX2 ---- */
+
+/* Of 32 rows, bit j: whether row j is given and to be written. Each looks up its byte in the presence words, and its bit in the byte. */
+GW_WITH_AVX2 static inline uint32_t given_32(__m256i words, const uint8_t *place, size_t half)
 {
-    return write_message(w, m, out, f, true);
+    __m256i at = _mm256_loadu_si256((const __m256i *)(const void *)place), bit = _mm256_loadu_si256((const __m256i *)(const void *)(place + half));
+    return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_and_si256(_mm256_shuffle_epi8(words, at), bit), bit));
 }
-#else
-#define write_avx2 write_plain
+
+/* The same of up to 64 rows, n of which are the message's. */
+GW_WITH_AVX2 static inline uint64_t given_rows(const gw_report *r, const uint8_t *place, size_t half, size_t n)
+{
+    __m256i words = _mm256_broadcastsi128_si256(_mm_set_epi64x((long long)r->has2, (long long)r->order.has));
+    uint64_t given = given_32(words, place, half);
+    if (n > 32)
+        given |= (uint64_t)given_32(words, place + 32, half) << 32;
+    return _bzhi_u64(given, n < 64 ? (unsigned)n : 64);
+}
+
+/* Copies 32 bytes, and returns how many of them are the text of at most `stop`; 0 if it is empty, goes on, or is not printable. */
+GW_WITH_AVX2 static inline size_t put_text(const uint8_t *from, unsigned stop, uint8_t *o)
+{
+    __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)from);
+    /* 127 becomes -128; what is printable is then 33 or more, and all else negative after the subtraction. */
+    __m256i odd = _mm256_subs_epi8(_mm256_add_epi8(v, _mm256_set1_epi8(1)), _mm256_set1_epi8(' ' + 1));
+    _mm256_storeu_si256((__m256i *)(void *)o, v);
+    size_t n = _tzcnt_u64((uint32_t)_mm256_movemask_epi8(odd) | 1ull << stop);
+    return from[n] ? 0 : n;
+}
+
+/* Writes the rows of a message's `given`. Each of the short ways leaves what is unusual to write_asking. Returns the place behind them;
+ * *wrong is a row that cannot be written, and its fault. */
+GW_WITH_AVX2 static inline uint8_t *write_given(const writer *w, const gw_fix_row *first, const gw_fix_row *rows, uint64_t given, uint8_t *o,
+                                                const gw_fix_row **wrong, int *why)
+{
+    const gw_report *r = w->r;
+    const gw_fix_head *h = w->h;
+    const uint8_t *maps = map_of(w->d, 0) + 256;
+    const unsigned px = 0u - (unsigned)r->order.px_exp, qty = 0u - (unsigned)r->order.qty_exp;
+    for (; given; given &= given - 1) {
+        const gw_fix_row *row = rows + (unsigned)__builtin_ctzll(given);
+        const uint8_t *from = (const uint8_t *)r + row->offset;
+        uint8_t *value = o + row->head_len;
+        uint64_t v;
+        uint32_t rest;
+        size_t n;
+        unsigned decimals;
+        gw_store8(o, gw_load8(row->head));
+        switch ((enum gw_fix_way)(row->way & 7)) {
+        case GW_FIX_WAY_TEXT:
+            n = put_text(from, row->stop, value);
+            if (n == 0)
+                break;
+            o = value + n;
+            continue;
+        case GW_FIX_WAY_ENUM:
+            *value = maps[row->map * (size_t)GW_FIX_MAP_SIZE + *from];
+            if (*value == 0)
+                break;
+            o = value + 1;
+            continue;
+        case GW_FIX_WAY_CHAR:
+            *value = row->stop;
+            o = value + 1;
+            continue;
+        case GW_FIX_WAY_QTY:
+            v = gw_load8(from);
+            if (v >= 1000 || qty != 0) {
+                decimals = qty;
+                goto decimal;
+            }
+            o = value + gw_write_small(value, (unsigned)v);
+            continue;
+        case GW_FIX_WAY_AVG:
+            v = gw_load8(from);
+            decimals = 0u - (unsigned)r->avg_px_exp;
+            if (v >= 100000000 && decimals > 4 && v % 10000 == 0) { /* an average price mostly has no more digits than its fills */
+                v /= 10000;
+                decimals -= 4;
+            }
+            goto decimal;
+        case GW_FIX_WAY_PRICE:
+            v = gw_load8(from);
+            decimals = px;
+        decimal:
+            if (v >= 100000000 || decimals >= 8)
+                break;
+            o = value + gw_write_short(value, (uint32_t)v, decimals);
+            continue;
+        case GW_FIX_WAY_TIME:
+            if (!gw_fix_same_second(h, (int64_t)gw_load8(from), &rest))
+                break;
+            o = gw_fix_put_stamp(h, rest, value);
+            continue;
+        case GW_FIX_WAY_ASK:
+            if (row->flags & GW_FIX_ROW_IF && *from != row->map)
+                continue;
+            break;
+        }
+        int wrote = write_asking(w, first, row, value);
+        if (wrote < 0) {
+            *wrong = row;
+            *why = wrote;
+            return o;
+        }
+        o = wrote ? value + wrote : o;
+    }
+    return o;
+}
+
+/* The sum of out[0..n) modulo 256. 64 bytes behind them are overwritten. */
+GW_WITH_AVX2 static inline unsigned sum_here(uint8_t *out, size_t n)
+{
+    const __m256i zero = _mm256_setzero_si256();
+    __m256i even = zero, odd = zero;
+    _mm256_storeu_si256((__m256i *)(void *)(out + n), zero);
+    _mm256_storeu_si256((__m256i *)(void *)(out + n + 32), zero);
+    for (size_t i = 0; i < n; i += 64) {
+        even = _mm256_add_epi64(even, _mm256_sad_epu8(_mm256_loadu_si256((const __m256i *)(const void *)(out + i)), zero));
+        odd = _mm256_add_epi64(odd, _mm256_sad_epu8(_mm256_loadu_si256((const __m256i *)(const void *)(out + i + 32)), zero));
+    }
+    even = _mm256_add_epi64(even, odd);
+    __m128i half = _mm_add_epi64(_mm256_castsi256_si128(even), _mm256_extracti128_si256(even, 1));
+    return (unsigned)(_mm_cvtsi128_si64(half) + _mm_extract_epi64(half, 1)) & 255;
+}
+
+GW_WITH_AVX2 static int write_message_avx2(const writer *w, const gw_fix_message *m, uint8_t *out, gw_fault *f)
+{
+    int head = gw_fix_open(w->h, m->msg_type, out);
+    if (head < 0)
+        return fault(f, head, 0, GW_FAULT_NONE, GW_FAULT_NONE);
+    const gw_fix_row *first = rows_of(w->d) + m->row_at, *wrong = NULL;
+    const uint8_t *place = (const uint8_t *)w->d + w->d->given_at + m->row_at;
+    const size_t half = (size_t)w->d->row_count + GW_FIX_GIVEN_MORE;
+    uint8_t *body = out + head - 1;
+    int why = 0;
+    uint64_t given = given_rows(w->r, place, half, m->row_count);
+    given &= ~(given << 1 & m->else_rows);
+    uint8_t *o = write_given(w, first, first, given, body, &wrong, &why);
+    for (size_t i = 64; i < m->row_count && !wrong; i += 64)
+        o = write_given(w, first, first + i, given_rows(w->r, place + i, half, m->row_count - i), o, &wrong, &why);
+    if (wrong)
+        return fault(f, why, (uint32_t)(o - body), wrong->tag, bit_of(wrong));
+    *o = GW_FIX_SOH;
+    size_t n = gw_fix_put_length(out, w->h->begin_len, (size_t)(o + 1 - out));
+    return gw_fix_put_trailer(out, n, sum_here(out, n));
+}
 #endif
+
+/* ---- both ---- */
+
+static int write_anyhow(const writer *w, const gw_fix_message *m, uint8_t *out, gw_fault *f, bool avx2)
+{
+#ifdef GW_FIX_AVX2
+    if (avx2)
+        return write_message_avx2(w, m, out, f);
+#endif
+    (void)avx2;
+    return write_message(w, m, out, f);
+}
 
 /* The same into a buffer too near its end for words to be stored there. */
 __attribute__((noinline)) static int write_aside(const writer *w, const gw_fix_message *m, uint8_t *out, size_t cap, gw_fault *f, bool avx2)
 {
     uint8_t scratch[GW_FIX_HEAD_MAX + GW_FIX_BODY_MAX + SLACK];
-    int n = avx2 ? write_avx2(w, m, scratch, f) : write_plain(w, m, scratch, f);
+    int n = write_anyhow(w, m, scratch, f, avx2);
     if (n > 0 && (size_t)n > cap)
         return fault(f, GW_E_SPACE, 0, GW_FAULT_NONE, GW_FAULT_NONE);
     if (n > 0)
@@ -304,8 +331,8 @@ __attribute__((noinline)) static int write_aside(const writer *w, const gw_fix_m
     return n;
 }
 
-static inline __attribute__((always_inline)) int encode(const gw_fix_dialect *d, unsigned message, gw_fix_head *h, const gw_report *r,
-                                                        uint8_t *out, size_t cap, gw_fault *f, bool avx2)
+static inline int encode(const gw_fix_dialect *d, unsigned message, gw_fix_head *h, const gw_report *r, uint8_t *out, size_t cap, gw_fault *f,
+                         bool avx2)
 {
     *f = (gw_fault){0, 0, GW_FAULT_NONE, GW_FAULT_NONE, GW_FAULT_NONE, 0};
     if (message >= d->message_count)
@@ -317,9 +344,7 @@ static inline __attribute__((always_inline)) int encode(const gw_fix_dialect *d,
     if (n < 0)
         return n;
     size_t head_max = (size_t)h->begin_len + h->before_len + h->between_len + h->after_len + 128; /* what gw_fix_open adds is < 100 */
-    if (cap < head_max + m->body_max + SLACK)
-        return write_aside(&w, m, out, cap, f, avx2);
-    return avx2 ? write_avx2(&w, m, out, f) : write_plain(&w, m, out, f);
+    return cap < head_max + m->body_max + SLACK ? write_aside(&w, m, out, cap, f, avx2) : write_anyhow(&w, m, out, f, avx2);
 }
 
 int gw_fix_encode(const gw_fix_dialect *d, unsigned message, gw_fix_head *h, const gw_report *r, uint8_t *out, size_t cap, gw_fault *f)

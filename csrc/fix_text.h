@@ -164,6 +164,15 @@ static inline size_t gw_write_uint(uint8_t *o, uint64_t v)
     return 8 - skip / 8;
 }
 
+/* The same for v < 1000. Stores 4 bytes. */
+static inline size_t gw_write_small(uint8_t *o, unsigned v)
+{
+    uint32_t text = gw_text3[v];
+    unsigned skip = (unsigned)__builtin_ctz((text ^ 0x303030u) | 1u << 16) & ~7u;
+    gw_store4(o, text >> skip);
+    return 3 - skip / 8;
+}
+
 typedef enum { GW_NUM_OK, GW_NUM_BAD, GW_NUM_PRECISE, GW_NUM_RANGE } gw_num;
 
 /* Exact decimal, any length, to a mantissa of exponent -8: [-]digits[.digits], at least one digit, no blanks, no sign +.

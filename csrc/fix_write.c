@@ -1,7 +1,7 @@
 /* FIX to the wire: headers from a prepared template, messages from given fields, a sent frame once more, and secrets masked. */
 #include "fix_write.h"
 
-#define SOH 1
+#define SOH GW_FIX_SOH
 
 #define TEXT_1(n) (('0' + (n) / 100) | ('0' + (n) / 10 % 10) << 8 | ('0' + (n) % 10) << 16)
 #define TEXT_10(n) TEXT_1(n), TEXT_1(n + 1), TEXT_1(n + 2), TEXT_1(n + 3), TEXT_1(n + 4), \
@@ -19,31 +19,14 @@ static uint16_t load16(const uint8_t *p)
     return (uint16_t)(p[0] | p[1] << 8);
 }
 
-/* Appends n bytes; returns the place behind them. */
-static inline uint8_t *put(uint8_t *o, const void *from, size_t n)
-{
-    memcpy(o, from, n);
-    return o + n;
-}
-
-/* The same for the texts of a header template, of which few are longer than 32 bytes: so much can be read and stored without a call. */
-static inline uint8_t *put_part(uint8_t *o, const uint8_t *from, size_t n)
-{
-    if (n <= 32)
-        memcpy(o, from, 32);
-    else
-        memcpy(o, from, n);
-    return o + n;
-}
-
 /* Appends "tag=value|". */
 static uint8_t *put_field(uint8_t *o, uint32_t tag, const uint8_t *value, size_t n)
 {
     uint8_t digits[24];
-    o = put(o, digits, gw_write_uint(digits, tag));
+    o = gw_fix_put(o, digits, gw_write_uint(digits, tag));
     *o++ = '=';
     if (n)
-        o = put(o, value, n);
+        o = gw_fix_put(o, value, n);
     *o++ = SOH;
     return o;
 }
@@ -57,8 +40,6 @@ static bool is_text(const uint8_t *p, size_t n)
 }
 
 /* ---- the header ---- */
-
-#define BEHIND_BEGIN "000\x01" "35="
 
 /* Which text of the template a header field of `more` belongs to; NULL if it is none that may be given. */
 static uint8_t **place_of(uint32_t tag, uint8_t **before, uint8_t **between, uint8_t **after)
@@ -104,16 +85,16 @@ int gw_fix_head_init(gw_fix_head *h, const uint8_t *begin, size_t begin_n, const
         return GW_E_TEXT;
     if (!is_text(begin, begin_n) || !is_text(sender, sender_n) || !is_text(target, target_n))
         return GW_E_TEXT;
-    uint8_t *o = put(put_field(h->begin, 8, begin, begin_n), "9=", 2);
+    uint8_t *o = gw_fix_put(put_field(h->begin, 8, begin, begin_n), "9=", 2);
     h->begin_len = (uint16_t)(o - h->begin);
-    memcpy(o, BEHIND_BEGIN, sizeof BEHIND_BEGIN - 1);
+    memcpy(o, GW_FIX_BEHIND_BEGIN, sizeof GW_FIX_BEHIND_BEGIN - 1);
     h->before[0] = h->between[0] = SOH;
     uint8_t *before = put_field(h->before + 1, 49, sender, sender_n), *after = h->after;
     uint8_t *between = put_field(h->between + 1, 56, target, target_n);
     int r = init_more(h, more, more_n, &before, &between, &after);
     if (r < 0)
         return r;
-    before = put(before, "52=", 3);
+    before = gw_fix_put(before, "52=", 3);
     h->before_len = (uint16_t)(before - h->before);
     h->between_len = (uint16_t)(between - h->between);
     h->after_len = (uint16_t)(after - h->after);
@@ -137,16 +118,7 @@ int gw_fix_head_differs(const gw_fix_head *h, const uint8_t *p, const gw_fix_msg
     return span_is(p, m->target_comp_id, h->before + 4, h->sender_len) ? 0 : 56;
 }
 
-/* "YYYYMMDD-HH:MM:SS.sss" of a time not before 1970: 21 bytes, 22 stored. */
-static uint8_t *put_stamp(int64_t ns, uint8_t *o)
-{
-    gw_write_second(o, ns / 1000000000);
-    gw_store4(o + 18, gw_text3[ns / 1000000 % 1000]);
-    return o + 21;
-}
-
-/* Whether h and a message type can be written; the text of h's second becomes that of its sending time. Returns 1 or a fault. */
-static int prepare(gw_fix_head *h, uint32_t msg_type)
+int gw_fix_head_ready(gw_fix_head *h, uint32_t msg_type)
 {
     uint32_t rest;
     if (h->sending_time < 0 || (h->poss_dup && h->orig_sending_time < 0) || h->msg_seq_num >= gw_pow10[18])
@@ -164,57 +136,13 @@ static int prepare(gw_fix_head *h, uint32_t msg_type)
     return 1;
 }
 
-int gw_fix_open(gw_fix_head *h, uint32_t msg_type, uint8_t *out)
+size_t gw_fix_move_body(uint8_t *out, size_t at, size_t n)
 {
-    uint32_t rest;
-    bool marked = h->poss_dup | h->poss_resend;
-    bool usual = gw_fix_same_second(h, h->sending_time, &rest) && !marked && h->msg_seq_num < 100000000 && msg_type - '!' <= 255 - '!';
-    int prepared = usual ? 1 : prepare(h, msg_type);
-    if (prepared < 0)
-        return prepared;
-    uint8_t *o = put_part(out, h->begin, h->begin_len + sizeof BEHIND_BEGIN - 1);
-    gw_store4(o, msg_type);
-    o += 4 - ((unsigned)__builtin_clz(msg_type) >> 3);
-    o = put(o, "\x01" "34=", 4);
-    o += gw_write_uint(o, h->msg_seq_num);
-    if (h->poss_dup)
-        o = put(o, "\x01" "43=Y", 5);
-    o = put_part(o, h->before, h->before_len);
-    o = gw_fix_put_stamp(h, (uint32_t)(h->sending_time - h->second_ns), o);
-    o = put_part(o, h->between, h->between_len);
-    if (marked && h->poss_resend)
-        o = put(o, "97=Y\x01", 5);
-    if (marked && h->poss_dup) {
-        o = put_stamp(h->orig_sending_time, put(o, "122=", 4));
-        *o++ = SOH;
-    }
-    if (h->after_len)
-        o = put(o, h->after, h->after_len);
-    return (int)(o - out);
-}
-
-/* Writes BodyLength into its three places at out + at, moving what follows (up to n) if it has not three digits; then the trailer. */
-static int close_at(uint8_t *out, size_t at, size_t n)
-{
-    size_t body = n - at - 4;
-    if (body >= 100 && body <= 999) {
-        gw_store4(out + at, gw_text3[body] | SOH << 24);
-    } else {
-        uint8_t digits[24];
-        size_t count = gw_write_uint(digits, body);
-        memmove(out + at + count, out + at + 3, body + 1);
-        memcpy(out + at, digits, count);
-        n = at + count + 1 + body;
-    }
-    unsigned sum = gw_fix_sum(out, n);
-    memcpy(out + n, "10=", 3);
-    gw_store4(out + n + 3, gw_text3[sum] | SOH << 24);
-    return (int)n + GW_FIX_TRAILER;
-}
-
-int gw_fix_close(const gw_fix_head *h, uint8_t *out, size_t n)
-{
-    return close_at(out, h->begin_len, n);
+    uint8_t digits[24];
+    size_t body = n - at - 4, count = gw_write_uint(digits, body);
+    memmove(out + at + count, out + at + 3, body + 1);
+    memcpy(out + at, digits, count);
+    return at + count + 1 + body;
 }
 
 /* How many places more or fewer than three a BodyLength needs. */
@@ -282,7 +210,7 @@ int gw_fix_encode_fields(gw_fix_head *h, uint32_t msg_type, const uint8_t *field
     size_t whole = length + GW_FIX_TRAILER + (size_t)length_shift(length - h->begin_len - 4u);
     if (whole > cap || whole > GW_FIX_FRAME_MAX)
         return GW_E_SPACE;
-    uint8_t *o = put(out, header, (size_t)opened);
+    uint8_t *o = gw_fix_put(out, header, (size_t)opened);
     for (size_t i = 0; i < n; i += 4u + load16(fields + i + 2))
         o = put_field(o, load16(fields + i), fields + i + 4, load16(fields + i + 2));
     return gw_fix_close(h, out, length);
@@ -309,8 +237,8 @@ int gw_fix_redup(const uint8_t *frame, size_t n, int64_t now_ns, uint8_t *out, s
     if (n + GW_FIX_REDUP_MORE > cap)
         return GW_E_SPACE;
     size_t start = m.field[2].off - 3u, digits = m.field[1].off;
-    uint8_t *o = put(out, frame, digits);
-    o = put(o, "000\x01", 4);
+    uint8_t *o = gw_fix_put(out, frame, digits);
+    o = gw_fix_put(o, "000\x01", 4);
     bool dated = false;
     for (size_t i = 2; i < m.field_count; i++) {
         const gw_fix_field *f = &m.field[i];
@@ -321,18 +249,19 @@ int gw_fix_redup(const uint8_t *frame, size_t n, int64_t now_ns, uint8_t *out, s
             dated = true;
         }
         if (header && f->tag == 52) {
-            o = put_stamp(now_ns, put(o, "52=", 3));
+            o = gw_fix_put_time(now_ns, gw_fix_put(o, "52=", 3));
             *o++ = SOH;
         } else if (!(header && (f->tag == 43 || f->tag == 122))) {
-            o = put(o, frame + start, end - start);
+            o = gw_fix_put(o, frame + start, end - start);
         }
         if (header && f->tag == 34)
-            o = put(o, "43=Y\x01", 5);
+            o = gw_fix_put(o, "43=Y\x01", 5);
         start = end;
     }
     if (!dated)
         o = put_field(o, 122, frame + first->off, first->len);
-    return close_at(out, digits, (size_t)(o - out));
+    size_t length = gw_fix_put_length(out, digits, (size_t)(o - out));
+    return gw_fix_put_trailer(out, length, gw_fix_sum(out, length));
 }
 
 /* ---- secrets ---- */

@@ -4,15 +4,26 @@
 #include "fix.h"
 #include "fix_text.h"
 
-#define GW_FIX_TRAILER 7 /* "10=nnn|" */
+#define GW_FIX_SOH 1
+#define GW_FIX_TRAILER 7                  /* "10=nnn|" */
+#define GW_FIX_BEHIND_BEGIN "000\x01" "35=" /* stands behind the begin of a header's template */
 
-/* Writes the header of h from 8= up to and with the SOH before the body; BodyLength gets three places. At most GW_FIX_HEAD_MAX
- * bytes are stored. Returns their number, or GW_E_RANGE, GW_E_ARGUMENT. */
-int gw_fix_open(gw_fix_head *h, uint32_t msg_type, uint8_t *out);
+/* Appends n bytes; returns the place behind them. */
+static inline uint8_t *gw_fix_put(uint8_t *o, const void *from, size_t n)
+{
+    memcpy(o, from, n);
+    return o + n;
+}
 
-/* Completes the frame of out whose header and body are n bytes: writes BodyLength (moving the body if it has not three digits)
- * and the trailer. Returns the length, up to n + GW_FIX_TRAILER + 2. */
-int gw_fix_close(const gw_fix_head *h, uint8_t *out, size_t n);
+/* The same for the texts of a header template, of which few are longer than 32 bytes: so much can be read and stored without a call. */
+static inline uint8_t *gw_fix_put_part(uint8_t *o, const uint8_t *from, size_t n)
+{
+    if (__builtin_expect(n <= 32, 1))
+        memcpy(o, from, 32);
+    else
+        memcpy(o, from, n);
+    return o + n;
+}
 
 /* Whether ns lies in the second whose text h has; *rest is how far. */
 static inline bool gw_fix_same_second(const gw_fix_head *h, int64_t ns, uint32_t *rest)
@@ -30,6 +41,80 @@ static inline uint8_t *gw_fix_put_stamp(const gw_fix_head *h, uint32_t rest, uin
     memcpy(o + 16, h->clock + 16, 2);
     gw_store4(o + 18, gw_text3[rest / 1000000]);
     return o + 21;
+}
+
+/* The same of any time not before 1970. */
+static inline uint8_t *gw_fix_put_time(int64_t ns, uint8_t *o)
+{
+    gw_write_second(o, ns / 1000000000);
+    gw_store4(o + 18, gw_text3[ns / 1000000 % 1000]);
+    return o + 21;
+}
+
+/* Whether h and a message type can be written; the text of h's second becomes that of its sending time. Returns 1, GW_E_RANGE or
+ * GW_E_ARGUMENT. */
+int gw_fix_head_ready(gw_fix_head *h, uint32_t msg_type);
+
+/* Writes the header of h from 8= up to and with the SOH before the body; BodyLength gets three places. At most GW_FIX_HEAD_MAX
+ * bytes are stored. Returns their number, or a fault of gw_fix_head_ready. */
+static inline int gw_fix_open(gw_fix_head *h, uint32_t msg_type, uint8_t *out)
+{
+    uint32_t rest;
+    bool marked = h->poss_dup | h->poss_resend;
+    if (!gw_fix_same_second(h, h->sending_time, &rest) || marked || h->msg_seq_num >= 100000000 || msg_type - '!' > 255 - '!') {
+        int ready = gw_fix_head_ready(h, msg_type);
+        if (ready < 0)
+            return ready;
+        gw_fix_same_second(h, h->sending_time, &rest);
+    }
+    uint8_t *o = gw_fix_put_part(out, h->begin, h->begin_len + sizeof GW_FIX_BEHIND_BEGIN - 1);
+    gw_store4(o, msg_type);
+    o += 4 - ((unsigned)__builtin_clz(msg_type) >> 3);
+    o = gw_fix_put(o, "\x01" "34=", 4);
+    o += gw_write_uint(o, h->msg_seq_num);
+    if (h->poss_dup)
+        o = gw_fix_put(o, "\x01" "43=Y", 5);
+    o = gw_fix_put_part(o, h->before, h->before_len);
+    o = gw_fix_put_stamp(h, rest, o);
+    o = gw_fix_put_part(o, h->between, h->between_len);
+    if (marked && h->poss_resend)
+        o = gw_fix_put(o, "97=Y\x01", 5);
+    if (marked && h->poss_dup) {
+        o = gw_fix_put_time(h->orig_sending_time, gw_fix_put(o, "122=", 4));
+        *o++ = GW_FIX_SOH;
+    }
+    if (h->after_len)
+        o = gw_fix_put(o, h->after, h->after_len);
+    return (int)(o - out);
+}
+
+/* Writes a BodyLength that has not three digits, moving the body; as gw_fix_put_length. */
+size_t gw_fix_move_body(uint8_t *out, size_t at, size_t n);
+
+/* Completes the BodyLength of the frame out[0..n), header and body, whose three places are at `at`. Returns its new length. */
+static inline size_t gw_fix_put_length(uint8_t *out, size_t at, size_t n)
+{
+    size_t body = n - at - 4;
+    if (body - 100 > 899)
+        return gw_fix_move_body(out, at, n);
+    gw_store4(out + at, gw_text3[body] | GW_FIX_SOH << 24);
+    return n;
+}
+
+/* Writes the trailer behind out[0..n), whose bytes come to `sum`. Returns the length of the frame. */
+static inline int gw_fix_put_trailer(uint8_t *out, size_t n, unsigned sum)
+{
+    memcpy(out + n, "10=", 3);
+    gw_store4(out + n + 3, gw_text3[sum] | GW_FIX_SOH << 24);
+    return (int)n + GW_FIX_TRAILER;
+}
+
+/* Completes the frame of out whose header and body are n bytes: BodyLength, moving the body if it has not three digits, and the
+ * trailer. Returns the length, up to n + GW_FIX_TRAILER + 2. */
+static inline int gw_fix_close(const gw_fix_head *h, uint8_t *out, size_t n)
+{
+    n = gw_fix_put_length(out, h->begin_len, n);
+    return gw_fix_put_trailer(out, n, gw_fix_sum(out, n));
 }
 
 #endif
