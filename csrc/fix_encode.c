@@ -157,6 +157,46 @@ static int write_message(const writer *w, const gw_fix_message *m, uint8_t *out,
     return body < 0 ? body : gw_fix_close(w->h, out, (size_t)head + (size_t)body);
 }
 
+/* What comes before the writing: the message, or NULL with the fault. */
+static inline const gw_fix_message *begin(const gw_fix_dialect *d, unsigned message, const gw_report *r, gw_fault *f)
+{
+    *f = (gw_fault){0, 0, GW_FAULT_NONE, GW_FAULT_NONE, GW_FAULT_NONE, 0};
+    if (message >= d->message_count) {
+        fault(f, GW_E_ARGUMENT, 0, GW_FAULT_NONE, GW_FAULT_NONE);
+        return NULL;
+    }
+    f->message = (uint16_t)message;
+    const gw_fix_message *m = &messages_of(d)[message];
+    return check_given(m, r, f) < 0 ? NULL : m;
+}
+
+/* The room that message m needs in a buffer for words to be stored there. */
+static inline size_t room_of(const gw_fix_message *m, const gw_fix_head *h)
+{
+    return (size_t)h->begin_len + h->before_len + h->between_len + h->after_len + 128 + m->body_max + SLACK; /* what gw_fix_open adds is < 100 */
+}
+
+/* Writes message m anywhere, also near the end of a buffer. */
+__attribute__((noinline)) static int write_aside(const writer *w, const gw_fix_message *m, uint8_t *out, size_t cap, gw_fault *f)
+{
+    uint8_t scratch[GW_FIX_HEAD_MAX + GW_FIX_BODY_MAX + SLACK];
+    int n = write_message(w, m, scratch, f);
+    if (n > 0 && (size_t)n > cap)
+        return fault(f, GW_E_SPACE, 0, GW_FAULT_NONE, GW_FAULT_NONE);
+    if (n > 0)
+        memcpy(out, scratch, (size_t)n);
+    return n;
+}
+
+int gw_fix_encode_plain(const gw_fix_dialect *d, unsigned message, gw_fix_head *h, const gw_report *r, uint8_t *out, size_t cap, gw_fault *f)
+{
+    const gw_fix_message *m = begin(d, message, r, f);
+    const writer w = {d, r, h};
+    if (!m)
+        return f->code;
+    return cap < room_of(m, h) ? write_aside(&w, m, out, cap, f) : write_message(&w, m, out, f);
+}
+
 #ifdef GW_FIX_AVX2
 /* ---- the same with AVX2 ---- */
 
@@ -167,14 +207,14 @@ GW_WITH_AVX2 static inline uint32_t given_32(__m256i words, const uint8_t *place
     return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_and_si256(_mm256_shuffle_epi8(words, at), bit), bit));
 }
 
-/* The same of up to 64 rows, n of which are the message's. */
+/* The same of n rows, up to 64. */
 GW_WITH_AVX2 static inline uint64_t given_rows(const gw_report *r, const uint8_t *place, size_t half, size_t n)
 {
     __m256i words = _mm256_broadcastsi128_si256(_mm_set_epi64x((long long)r->has2, (long long)r->order.has));
     uint64_t given = given_32(words, place, half);
     if (n > 32)
         given |= (uint64_t)given_32(words, place + 32, half) << 32;
-    return _bzhi_u64(given, n < 64 ? (unsigned)n : 64);
+    return _bzhi_u64(given, (unsigned)n);
 }
 
 /* Copies 32 bytes, and returns how many of them are the text of at most `stop`; 0 if it is empty, goes on, or is not printable. */
@@ -188,16 +228,17 @@ GW_WITH_AVX2 static inline size_t put_text(const uint8_t *from, unsigned stop, u
     return from[n] ? 0 : n;
 }
 
-/* Writes the rows of a message's `given`. Each of the short ways leaves what is unusual to write_asking. Returns the place behind them;
- * *wrong is a row that cannot be written, and its fault. */
-GW_WITH_AVX2 static inline uint8_t *write_given(const writer *w, const gw_fix_row *first, const gw_fix_row *rows, uint64_t given, uint8_t *o,
-                                                const gw_fix_row **wrong, int *why)
+/* As write_rows, for up to 64 rows. Each of the short ways leaves what is unusual to write_asking. */
+GW_WITH_AVX2 static inline int write_given(const writer *w, const gw_fix_message *m, uint8_t *body, gw_fault *f)
 {
     const gw_report *r = w->r;
     const gw_fix_head *h = w->h;
+    const gw_fix_row *rows = rows_of(w->d) + m->row_at;
     const uint8_t *maps = map_of(w->d, 0) + 256;
     const unsigned px = 0u - (unsigned)r->order.px_exp, qty = 0u - (unsigned)r->order.qty_exp;
-    for (; given; given &= given - 1) {
+    uint64_t given = given_rows(r, (const uint8_t *)w->d + w->d->given_at + m->row_at, w->d->row_count + GW_FIX_GIVEN_MORE, m->row_count);
+    uint8_t *o = body;
+    for (given &= ~(given << 1 & m->else_rows); given; given &= given - 1) {
         const gw_fix_row *row = rows + (unsigned)__builtin_ctzll(given);
         const uint8_t *from = (const uint8_t *)r + row->offset;
         uint8_t *value = o + row->head_len;
@@ -206,7 +247,7 @@ GW_WITH_AVX2 static inline uint8_t *write_given(const writer *w, const gw_fix_ro
         size_t n;
         unsigned decimals;
         gw_store8(o, gw_load8(row->head));
-        switch ((enum gw_fix_way)(row->way & 7)) {
+        switch ((enum gw_fix_way)row->way) {
         case GW_FIX_WAY_TEXT:
             n = put_text(from, row->stop, value);
             if (n == 0)
@@ -256,16 +297,16 @@ GW_WITH_AVX2 static inline uint8_t *write_given(const writer *w, const gw_fix_ro
             if (row->flags & GW_FIX_ROW_IF && *from != row->map)
                 continue;
             break;
+        default:
+            __builtin_unreachable(); /* gw_fix_dialect_check has seen to it */
         }
-        int wrote = write_asking(w, first, row, value);
-        if (wrote < 0) {
-            *wrong = row;
-            *why = wrote;
-            return o;
-        }
+        int wrote = write_asking(w, rows, row, value);
+        if (wrote < 0)
+            return fault(f, wrote, (uint32_t)(o - body), row->tag, bit_of(row));
         o = wrote ? value + wrote : o;
     }
-    return o;
+    *o = GW_FIX_SOH;
+    return (int)(o - body);
 }
 
 /* The sum of out[0..n) modulo 256. 64 bytes behind them are overwritten. */
@@ -284,75 +325,36 @@ GW_WITH_AVX2 static inline unsigned sum_here(uint8_t *out, size_t n)
     return (unsigned)(_mm_cvtsi128_si64(half) + _mm_extract_epi64(half, 1)) & 255;
 }
 
-GW_WITH_AVX2 static int write_message_avx2(const writer *w, const gw_fix_message *m, uint8_t *out, gw_fault *f)
+GW_WITH_AVX2 static inline int write_message_avx2(const writer *w, const gw_fix_message *m, uint8_t *out, gw_fault *f)
 {
     int head = gw_fix_open(w->h, m->msg_type, out);
     if (head < 0)
         return fault(f, head, 0, GW_FAULT_NONE, GW_FAULT_NONE);
-    const gw_fix_row *first = rows_of(w->d) + m->row_at, *wrong = NULL;
-    const uint8_t *place = (const uint8_t *)w->d + w->d->given_at + m->row_at;
-    const size_t half = (size_t)w->d->row_count + GW_FIX_GIVEN_MORE;
-    uint8_t *body = out + head - 1;
-    int why = 0;
-    uint64_t given = given_rows(w->r, place, half, m->row_count);
-    given &= ~(given << 1 & m->else_rows);
-    uint8_t *o = write_given(w, first, first, given, body, &wrong, &why);
-    for (size_t i = 64; i < m->row_count && !wrong; i += 64)
-        o = write_given(w, first, first + i, given_rows(w->r, place + i, half, m->row_count - i), o, &wrong, &why);
-    if (wrong)
-        return fault(f, why, (uint32_t)(o - body), wrong->tag, bit_of(wrong));
-    *o = GW_FIX_SOH;
-    size_t n = gw_fix_put_length(out, w->h->begin_len, (size_t)(o + 1 - out));
+    int body = write_given(w, m, out + head - 1, f);
+    if (body < 0)
+        return body;
+    size_t n = gw_fix_put_length(out, w->h->begin_len, (size_t)head + (size_t)body);
     return gw_fix_put_trailer(out, n, sum_here(out, n));
 }
-#endif
 
-/* ---- both ---- */
-
-static int write_anyhow(const writer *w, const gw_fix_message *m, uint8_t *out, gw_fault *f, bool avx2)
+GW_WITH_AVX2 static int encode_avx2(const gw_fix_dialect *d, unsigned message, gw_fix_head *h, const gw_report *r, uint8_t *out, size_t cap,
+                                    gw_fault *f)
 {
-#ifdef GW_FIX_AVX2
-    if (avx2)
-        return write_message_avx2(w, m, out, f);
-#endif
-    (void)avx2;
-    return write_message(w, m, out, f);
-}
-
-/* The same into a buffer too near its end for words to be stored there. */
-__attribute__((noinline)) static int write_aside(const writer *w, const gw_fix_message *m, uint8_t *out, size_t cap, gw_fault *f, bool avx2)
-{
-    uint8_t scratch[GW_FIX_HEAD_MAX + GW_FIX_BODY_MAX + SLACK];
-    int n = write_anyhow(w, m, scratch, f, avx2);
-    if (n > 0 && (size_t)n > cap)
-        return fault(f, GW_E_SPACE, 0, GW_FAULT_NONE, GW_FAULT_NONE);
-    if (n > 0)
-        memcpy(out, scratch, (size_t)n);
-    return n;
-}
-
-static inline int encode(const gw_fix_dialect *d, unsigned message, gw_fix_head *h, const gw_report *r, uint8_t *out, size_t cap, gw_fault *f,
-                         bool avx2)
-{
-    *f = (gw_fault){0, 0, GW_FAULT_NONE, GW_FAULT_NONE, GW_FAULT_NONE, 0};
-    if (message >= d->message_count)
-        return fault(f, GW_E_ARGUMENT, 0, GW_FAULT_NONE, GW_FAULT_NONE);
-    f->message = (uint16_t)message;
-    const gw_fix_message *m = &messages_of(d)[message];
+    const gw_fix_message *m = begin(d, message, r, f);
     const writer w = {d, r, h};
-    int n = check_given(m, r, f);
-    if (n < 0)
-        return n;
-    size_t head_max = (size_t)h->begin_len + h->before_len + h->between_len + h->after_len + 128; /* what gw_fix_open adds is < 100 */
-    return cap < head_max + m->body_max + SLACK ? write_aside(&w, m, out, cap, f, avx2) : write_anyhow(&w, m, out, f, avx2);
+    if (!m)
+        return f->code;
+    if (cap < room_of(m, h) || m->row_count > 64)
+        return gw_fix_encode_plain(d, message, h, r, out, cap, f);
+    return write_message_avx2(&w, m, out, f);
 }
+#endif
 
 int gw_fix_encode(const gw_fix_dialect *d, unsigned message, gw_fix_head *h, const gw_report *r, uint8_t *out, size_t cap, gw_fault *f)
 {
-    return encode(d, message, h, r, out, cap, f, gw_has_avx2());
-}
-
-int gw_fix_encode_plain(const gw_fix_dialect *d, unsigned message, gw_fix_head *h, const gw_report *r, uint8_t *out, size_t cap, gw_fault *f)
-{
-    return encode(d, message, h, r, out, cap, f, false);
+#ifdef GW_FIX_AVX2
+    if (gw_has_avx2())
+        return encode_avx2(d, message, h, r, out, cap, f);
+#endif
+    return gw_fix_encode_plain(d, message, h, r, out, cap, f);
 }

@@ -57,7 +57,7 @@ int gw_fix_head_ready(gw_fix_head *h, uint32_t msg_type);
 
 /* Writes the header of h from 8= up to and with the SOH before the body; BodyLength gets three places. At most GW_FIX_HEAD_MAX
  * bytes are stored. Returns their number, or a fault of gw_fix_head_ready. */
-static inline int gw_fix_open(gw_fix_head *h, uint32_t msg_type, uint8_t *out)
+static inline __attribute__((always_inline)) int gw_fix_open(gw_fix_head *h, uint32_t msg_type, uint8_t *out)
 {
     uint32_t rest;
     bool marked = h->poss_dup | h->poss_resend;
