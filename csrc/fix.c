@@ -11,7 +11,7 @@
 #define BEGIN_MAX 16   /* longest BeginString value; FIXT.1.1 has 8 */
 #define TRAILER 7      /* "10=nnn|" */
 #define BODY_MIN 5     /* "35=0|" */
-#define STORE_AHEAD 36 /* places that may be stored behind the last one: a block's, by fours */
+#define STORE_AHEAD 68 /* places that may be stored behind the last one: a block's, by fours */
 
 /* ---- frames ---- */
 
@@ -21,29 +21,29 @@ static inline bool in_begin_string(uint8_t c)
     return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.';
 }
 
-/* The same for "8=FIX.x.y|9=n|" with a length of one to seven digits, when all of it is there; false if it is anything else. */
+/* As read_length for "8=FIX.4.y|9=n|" with a length of one to seven digits, when all of it is there; false if it is anything else. */
 static inline bool read_usual_length(const uint8_t *p, size_t n, size_t *body, size_t *length)
 {
-    if (n < 20 || (gw_load8(p) & 0xff00ffffffffffffu) != (0x2e002e5849463d38u & 0xff00ffffffffffffu)) /* 8=FIX. . */
+    uint32_t next;
+    if (n < 20 || gw_load8(p) != 0x2e342e5849463d38u) /* 8=FIX.4. */
         return false;
-    if (!in_begin_string(p[6]) || !in_begin_string(p[8]) || memcmp(p + 9, "\x01" "9=", 3) != 0)
+    memcpy(&next, p + 8, 4);
+    if ((next ^ 0x3d390130u) > 9) /* y|9= */
         return false;
-    uint64_t x = gw_load8(p + 12), soh = gw_zero_bytes(x ^ SOH * GW_ONES);
-    unsigned digits = soh ? (unsigned)__builtin_ctzll(soh) >> 3 : 0;
-    if (digits == 0)
+    uint64_t x = gw_load8(p + 12), soh = x ^ SOH * GW_ONES, end = (soh - GW_ONES) & ~soh & 0x80 * GW_ONES; /* its lowest bit is exact */
+    if (end == 0 || (x & 255) == SOH)
         return false;
-    x = (x ^ GW_ZEROS_TEXT) << (8 * (8 - digits));
-    *body = 13 + digits;
+    unsigned bits = (unsigned)__builtin_ctzll(end) - 7;
+    x = (x ^ GW_ZEROS_TEXT) << (64 - bits);
+    *body = 13 + bits / 8;
     *length = gw_value8(x);
     return gw_all_digits(x);
 }
 
 /* Reads "8=FIX…|9=n|". Returns 1 with the place and length of the body, GW_NEED_MORE, or GW_E_FRAME. */
-static int read_length(const uint8_t *p, size_t n, size_t *body, size_t *length)
+static __attribute__((noinline)) int read_length_slow(const uint8_t *p, size_t n, size_t *body, size_t *length)
 {
     size_t i = 0;
-    if (read_usual_length(p, n, body, length))
-        return 1;
     for (; i < n && i < 5; i++)
         if (p[i] != "8=FIX"[i])
             return GW_E_FRAME;
@@ -68,6 +68,11 @@ static int read_length(const uint8_t *p, size_t n, size_t *body, size_t *length)
     *body = i + 1;
     *length = v;
     return 1;
+}
+
+static inline int read_length(const uint8_t *p, size_t n, size_t *body, size_t *length)
+{
+    return read_usual_length(p, n, body, length) ? 1 : read_length_slow(p, n, body, length);
 }
 
 /* Whether the bytes p[0..n), up to seven, can be those of "10=nnn|". */
@@ -174,19 +179,19 @@ static size_t find_ends_by_word(const uint8_t *p, size_t n, uint16_t *ends, unsi
 }
 
 #ifdef GW_FIX_AVX2
-/* Stores the places of the set bits of m, 32 at most, four at a time: more often than not that is all, and no branch is missed. */
-__attribute__((target("avx2,bmi,bmi2,popcnt"))) static inline size_t store_ends(uint16_t *ends, size_t k, size_t at, uint32_t m)
+/* Stores the places of the set bits of m, four at a time: more often than not the last four are not all there, but no branch is missed. */
+GW_WITH_AVX2 static inline size_t store_ends(uint16_t *ends, size_t k, size_t at, uint64_t m)
 {
-    size_t count = (size_t)__builtin_popcount(m);
+    size_t count = (size_t)__builtin_popcountll(m);
     uint16_t *end = ends + k;
     for (; m; end += 4)
         for (size_t j = 0; j < 4; j++, m &= m - 1)
-            end[j] = (uint16_t)(at + _tzcnt_u32(m));
+            end[j] = (uint16_t)(at + _tzcnt_u64(m));
     return k + count <= GW_FIX_FIELDS ? k + count : GW_FIX_FIELDS + 1;
 }
 
 /* The last `left` bytes of p[0..n), n >= 32, at the end of a block whose other bytes are 0. */
-__attribute__((target("avx2"))) static inline __m256i last_block(const uint8_t *p, size_t n, size_t left)
+GW_WITH_AVX2 static inline __m256i last_block(const uint8_t *p, size_t n, size_t left)
 {
     const __m256i place = _mm256_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
                                            24, 25, 26, 27, 28, 29, 30, 31);
@@ -195,35 +200,44 @@ __attribute__((target("avx2"))) static inline __m256i last_block(const uint8_t *
 }
 
 /* What four sums of bytes come to, modulo 256. */
-__attribute__((target("avx2"))) static inline unsigned sum_of_lanes(__m256i total)
+GW_WITH_AVX2 static inline unsigned sum_of_lanes(__m256i total)
 {
     __m128i half = _mm_add_epi64(_mm256_castsi256_si128(total), _mm256_extracti128_si256(total, 1));
     return (unsigned)(_mm_cvtsi128_si64(half) + _mm_extract_epi64(half, 1)) & 255;
 }
 
-/* The same by 32 bytes. The last, partial block is loaded so that it ends with the frame; its bytes seen before are masked. */
-__attribute__((target("avx2,bmi,bmi2,popcnt"))) static size_t find_ends_by_block(const uint8_t *p, size_t n, uint16_t *ends,
-                                                                                unsigned *sum)
+/* A bit for every SOH in v, whose bytes are added to *total. */
+GW_WITH_AVX2 static inline uint64_t soh_of(__m256i v, __m256i *total)
 {
-    const __m256i soh = _mm256_set1_epi8(SOH), zero = _mm256_setzero_si256();
-    __m256i total = zero;
+    *total = _mm256_add_epi64(*total, _mm256_sad_epu8(v, _mm256_setzero_si256()));
+    return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(SOH)));
+}
+
+GW_WITH_AVX2 static inline __m256i load_block(const uint8_t *p)
+{
+    return _mm256_loadu_si256((const __m256i *)(const void *)p);
+}
+
+/* The same by 64 bytes, n >= 32. The last, partial block is loaded so that it ends with the frame; its bytes seen before are masked. */
+GW_WITH_AVX2 static inline size_t find_ends_by_block(const uint8_t *p, size_t n, uint16_t *ends, unsigned *sum)
+{
+    __m256i total = _mm256_setzero_si256();
     size_t k = 0, i = 0;
-    for (; i + 32 <= n; i += 32) {
-        __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(p + i));
-        total = _mm256_add_epi64(total, _mm256_sad_epu8(v, zero));
-        k = store_ends(ends, k, i, (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(v, soh)));
+    for (; i + 64 <= n; i += 64) {
+        uint64_t m = soh_of(load_block(p + i), &total);
+        k = store_ends(ends, k, i, m | soh_of(load_block(p + i + 32), &total) << 32);
     }
-    if (i < n) {
-        __m256i v = last_block(p, n, n - i);
-        total = _mm256_add_epi64(total, _mm256_sad_epu8(v, zero));
-        k = store_ends(ends, k, n - 32, (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(v, soh)));
-    }
+    size_t whole = (n - i) & 32, left = n - i - whole;
+    uint64_t m = whole ? soh_of(load_block(p + i), &total) : 0;
+    if (left)
+        m |= soh_of(last_block(p, n, left), &total) >> (32 - left) << whole;
+    k = store_ends(ends, k, i, m);
     *sum = sum_of_lanes(total);
     return k;
 }
 #endif
 
-static inline size_t find_ends(const uint8_t *p, size_t n, uint16_t *ends, unsigned *sum, bool avx2)
+static inline __attribute__((always_inline)) size_t find_ends(const uint8_t *p, size_t n, uint16_t *ends, unsigned *sum, bool avx2)
 {
 #ifdef GW_FIX_AVX2
     if (avx2 && n >= 32)
@@ -238,7 +252,7 @@ static inline size_t find_ends(const uint8_t *p, size_t n, uint16_t *ends, unsig
 enum tag_class { BODY = 0, HEADER = 1, DATA = 2, TRAILER_TAG = 4 };
 
 /* FIX 4.4 standard header, the fields of type data, and CheckSum. Signature (89) is a trailer field, but a data field first. */
-static const uint8_t tag_classes[1024] = {
+static const uint8_t tag_classes[1024 + 3] = { /* four bytes can be loaded at each */
     [8] = HEADER,    [9] = HEADER,    [34] = HEADER,   [35] = HEADER,  [43] = HEADER,  [49] = HEADER,        [50] = HEADER,
     [52] = HEADER,   [56] = HEADER,   [57] = HEADER,   [90] = HEADER,  [97] = HEADER,  [115] = HEADER,       [116] = HEADER,
     [122] = HEADER,  [128] = HEADER,  [129] = HEADER,  [142] = HEADER, [143] = HEADER, [144] = HEADER,       [145] = HEADER,
@@ -343,7 +357,7 @@ static void take_header(reader *r, size_t i)
         break;
     case 34:
         if (first_time(r, 2, i))
-            r->seq_good = gw_read_uint(v, f->len, &m->msg_seq_num);
+            r->seq_good = gw_read_uint8(v, f->len, &m->msg_seq_num);
         break;
     case 35:
         if (!first_time(r, 3, i))
@@ -381,27 +395,39 @@ static void take_header(reader *r, size_t i)
         note_odd(m, GW_FIX_ODD_VALUE, i);
 }
 
-/* Takes the header when its fields are 8 9 35 34 49 52 56 and no others, each as it should be, which is as most messages have them; false:
- * nothing was taken that take_header does not take again. */
+static inline gw_fix_span span_of(const gw_fix_field *f)
+{
+    return (gw_fix_span){f->off, f->len};
+}
+
+/* Takes the header when its fields are 8 9 35 and in any order 34 49 52 56, each as it should be, which is as most messages have them;
+ * false: nothing was taken that take_header does not take again. */
 static inline bool take_usual_header(reader *r, size_t headers)
 {
-    static const uint8_t usual[7] = {8, 9, 35, 34, 49, 52, 56};
     gw_fix_msg *m = r->m;
     const gw_fix_field *f = m->field;
-    uint32_t other = 0;
-    if (headers != 7)
+    uint8_t place[64]; /* of a tag */
+    uint64_t tags = 0;
+    if (headers != 7 || f[0].tag != 8 || f[1].tag != 9 || f[2].tag != 35 || f[2].len > 4)
         return false;
-    for (size_t i = 0; i < 7; i++)
-        other |= f[i].tag ^ usual[i];
-    if (other || f[2].len > 4 || !gw_read_time(r->p + f[5].off, f[5].len, &m->sending_time))
+    if ((f[3].tag | f[4].tag | f[5].tag | f[6].tag) > 63)
         return false;
-    m->sending_off = f[5].off;
-    m->begin_string = (gw_fix_span){f[0].off, f[0].len};
-    m->msg_type_text = (gw_fix_span){f[2].off, f[2].len};
+    for (uint8_t i = 3; i < 7; i++) {
+        tags |= 1ull << f[i].tag;
+        place[f[i].tag] = i;
+    }
+    if (tags != (1ull << 34 | 1ull << 49 | 1ull << 52 | 1ull << 56))
+        return false;
+    const gw_fix_field *seq = &f[place[34]], *sent = &f[place[52]];
+    if (!gw_read_time(r->p + sent->off, sent->len, &m->sending_time))
+        return false;
+    m->sending_off = sent->off;
+    m->begin_string = span_of(&f[0]);
+    m->msg_type_text = span_of(&f[2]);
     m->msg_type = (uint32_t)(gw_load8(r->p + f[2].off) & ((1ull << 8 * f[2].len) - 1));
-    r->seq_good = gw_read_uint(r->p + f[3].off, f[3].len, &m->msg_seq_num);
-    m->sender_comp_id = (gw_fix_span){f[4].off, f[4].len};
-    m->target_comp_id = (gw_fix_span){f[6].off, f[6].len};
+    m->sender_comp_id = span_of(&f[place[49]]);
+    m->target_comp_id = span_of(&f[place[56]]);
+    r->seq_good = gw_read_uint8(r->p + seq->off, seq->len, &m->msg_seq_num);
     return true;
 }
 
@@ -482,17 +508,25 @@ static int walk(reader *r, size_t n, const uint16_t *ends, size_t k)
 static bool length_is_true(const uint8_t *p, size_t body, const gw_fix_field *f)
 {
     uint64_t length;
-    return gw_read_uint(p + f->off, f->len, &length) && f->off + f->len + 1u + length == body;
+    return gw_read_uint8(p + f->off, f->len, &length) && f->off + f->len + 1u + length == body;
 }
 
 #ifdef GW_FIX_AVX2
-/* The same for eight fields at a time, a lane each, where every tag has one to three digits, no value is empty, header fields come
- * first and no data field is there; ends[-1] is writable and k 8 to GW_FIX_FIELDS. Returns how many header fields there are, or -1:
- * not such a message, ask walk. The last eight lanes overlap those before them, so that none is ever idle. */
-__attribute__((target("avx2"))) static int index_by_eight(const uint8_t *p, uint16_t *ends, size_t k, gw_fix_field *field)
+/* What index_by_eight finds out beside the fields. */
+typedef struct {
+    bool bad;         /* not such a message */
+    uint64_t headers; /* which of the first 64 fields are header fields, one bit each */
+    unsigned late;    /* not 0: there are header fields among those behind, or just before */
+} lanes;
+
+/* The same for eight fields at a time, a lane each, where every tag has one to three digits, no value is empty and no data field is there;
+ * ends[-1] is writable and k 8 to GW_FIX_FIELDS. The last eight lanes overlap those before them, so that none is ever idle. */
+GW_WITH_AVX2 static inline lanes index_by_eight(const uint8_t *p, uint16_t *ends, size_t k, gw_fix_field *field)
 {
     const __m256i one = _mm256_set1_epi32(1), ones = _mm256_set1_epi8(1), zero = _mm256_setzero_si256();
+    const __m256i not_usual = _mm256_set1_epi32(DATA | TRAILER_TAG);
     __m256i any_bad = zero;
+    lanes said = {false, 0, 0};
     ends[-1] = UINT16_MAX; /* so that the first field begins at 0 */
     for (size_t i = 0;; i = i + 16 <= k ? i + 8 : k - 8) {
         __m256i end = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)(ends + i)));
@@ -516,33 +550,36 @@ __attribute__((target("avx2"))) static int index_by_eight(const uint8_t *p, uint
         _mm256_storeu_si256((__m256i *)(void *)(field + i), _mm256_permute2x128_si256(even, odd, 0x20));
         _mm256_storeu_si256((__m256i *)(void *)(field + i + 4), _mm256_permute2x128_si256(even, odd, 0x31));
 
-        any_bad = _mm256_or_si256(any_bad, bad);
+        /* The class is the lowest byte; a bad tag can be above 1023. */
+        __m256i class = _mm256_i32gather_epi32((const int *)(const void *)tag_classes, _mm256_and_si256(tag, _mm256_set1_epi32(1023)), 1);
+        any_bad = _mm256_or_si256(any_bad, _mm256_or_si256(bad, _mm256_and_si256(class, not_usual)));
+        unsigned headers = (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_slli_epi32(class, 31)));
+        if (i <= 56)
+            said.headers |= (uint64_t)headers << i;
+        else
+            said.late |= headers;
         if (i + 8 == k)
             break;
     }
-    if (!_mm256_testz_si256(any_bad, any_bad))
-        return -1;
-    size_t headers = 0;
-    while (headers < k && tag_classes[field[headers].tag] == HEADER)
-        headers++;
-    unsigned other = 0;
-    for (size_t i = headers; i < k; i++)
-        other |= tag_classes[field[i].tag];
-    return other ? -1 : (int)headers;
+    said.bad = !_mm256_testz_si256(any_bad, any_bad);
+    return said;
 }
 #endif
 
 /* Indexes p[0..n), whose fields end at ends[0..k) (more room before and behind), by the fast way if it can. Returns 1 or a fault. */
-static inline int index_fields(reader *r, size_t n, uint16_t *ends, size_t k, bool avx2)
+static inline __attribute__((always_inline)) int index_fields(reader *r, size_t n, uint16_t *ends, size_t k, bool avx2)
 {
 #ifdef GW_FIX_AVX2
-    int headers = avx2 && k >= 8 && k <= GW_FIX_FIELDS ? index_by_eight(r->p, ends, k, r->m->field) : -1;
-    if (headers >= 0) {
-        r->m->field_count = (uint16_t)k;
-        r->m->first_body = (uint16_t)headers;
-        for (size_t i = take_usual_header(r, (size_t)headers) ? (size_t)headers : 0; i < (size_t)headers; i++)
-            take_header(r, i);
-        return 1;
+    if (avx2 && k >= 8 && k <= GW_FIX_FIELDS) {
+        lanes said = index_by_eight(r->p, ends, k, r->m->field);
+        size_t headers = (size_t)__builtin_ctzll(~said.headers | 1ull << 63);
+        if (!said.bad && !said.late && said.headers >> headers == 0) {
+            r->m->field_count = (uint16_t)k;
+            r->m->first_body = (uint16_t)headers;
+            for (size_t i = take_usual_header(r, headers) ? headers : 0; i < headers; i++)
+                take_header(r, i);
+            return 1;
+        }
     }
 #endif
     (void)avx2;
@@ -561,7 +598,7 @@ static inline void clear(gw_fix_msg *m)
     m->odd_field = m->field_count = m->first_body = m->sending_off = 0;
 }
 
-static inline int scan(const uint8_t *p, size_t n, gw_fix_msg *m, bool avx2)
+static inline __attribute__((always_inline)) int scan(const uint8_t *p, size_t n, gw_fix_msg *m, bool avx2)
 {
     uint16_t room[1 + GW_FIX_FIELDS + 1 + STORE_AHEAD], *ends = room + 1;
     unsigned sum;
@@ -587,13 +624,20 @@ static inline int scan(const uint8_t *p, size_t n, gw_fix_msg *m, bool avx2)
     return result == 1 ? (int)n : result;
 }
 
+#ifdef GW_FIX_AVX2
+GW_WITH_AVX2 static int scan_avx2(const uint8_t *p, size_t n, gw_fix_msg *m)
+{
+    return scan(p, n, m, true);
+}
+#endif
+
 int gw_fix_scan(const uint8_t *p, size_t n, gw_fix_msg *m)
 {
 #ifdef GW_FIX_AVX2
-    return scan(p, n, m, gw_has_avx2());
-#else
-    return scan(p, n, m, false);
+    if (gw_has_avx2())
+        return scan_avx2(p, n, m);
 #endif
+    return gw_fix_scan_plain(p, n, m);
 }
 
 int gw_fix_scan_plain(const uint8_t *p, size_t n, gw_fix_msg *m)
@@ -602,7 +646,7 @@ int gw_fix_scan_plain(const uint8_t *p, size_t n, gw_fix_msg *m)
 }
 
 #ifdef GW_FIX_AVX2
-__attribute__((target("avx2"))) static unsigned sum_by_block(const uint8_t *p, size_t n)
+GW_WITH_AVX2 static unsigned sum_by_block(const uint8_t *p, size_t n)
 {
     const __m256i zero = _mm256_setzero_si256();
     __m256i total = zero;

@@ -160,6 +160,7 @@ static int read_value(const gw_fix_dialect *d, const gw_fix_row *row, const uint
     }
 }
 
+/* Puts what comes from the header into a record that is zero. */
 static inline void read_header(const gw_fix_message *m, const gw_fix_msg *in, gw_report *r)
 {
     const uint64_t has = 1ull << GW_HAS_KIND | 1ull << GW_HAS_MSG_SEQ_NUM | 1ull << GW_HAS_PX_EXP | 1ull << GW_HAS_QTY_EXP;
@@ -170,6 +171,11 @@ static inline void read_header(const gw_fix_message *m, const gw_fix_msg *in, gw
     r->order.has = has | (uint64_t)(in->sending_time != 0) << GW_HAS_SENDING_TIME;
     r->poss_dup = in->poss_dup;
     r->has2 = (uint64_t)in->poss_dup << GW_HAS2_POSS_DUP;
+}
+
+static inline unsigned bits_of(uint64_t has, uint64_t has2)
+{
+    return (unsigned)(__builtin_popcountll(has) + __builtin_popcountll(has2));
 }
 
 /* What decoding one message is about. */
@@ -225,24 +231,36 @@ static __attribute__((noinline)) int read_body(const decoder *c, gw_fault *f)
  * No field comes twice and every value is a good one. The readers of values know the forms that most values have and say false,
  * nothing being written, of all others. */
 
-/* Printable text of up to `most` bytes; sixteen can be loaded and stored. */
 #ifdef __SSE2__
-static inline bool usual_text(const uint8_t *p, size_t n, size_t most, uint8_t *out)
+/* Masks for text: the first n of `keep` + 16 - n are set. */
+typedef struct {
+    uint8_t keep[32];
+    uint8_t one[16], space[16];
+} text_masks;
+
+#define X16(C) {C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C}
+static const text_masks masks = {X16(255), X16(1), X16(' ')};
+
+/* Printable text of up to `most` bytes; sixteen can be loaded and stored. */
+static inline bool usual_text(const uint8_t *p, size_t n, size_t most, uint8_t *out, const text_masks *k)
 {
-    static const uint8_t keep_of[32] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
     if (n - 1 >= most)
         return false;
-    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-    __m128i keep = _mm_loadu_si128((const __m128i *)(const void *)(keep_of + 16 - n));
-    __m128i good = _mm_cmpgt_epi8(_mm_add_epi8(x, _mm_set1_epi8(1)), _mm_set1_epi8(32)); /* 127 and above are negative or 0 then */
+    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p), keep = _mm_loadu_si128((const __m128i *)(const void *)(k->keep + 16 - n));
+    __m128i one = _mm_loadu_si128((const __m128i *)(const void *)k->one), space = _mm_loadu_si128((const __m128i *)(const void *)k->space);
+    __m128i good = _mm_cmpgt_epi8(_mm_add_epi8(x, one), space); /* 127 and above are negative or 0 then */
     if (_mm_movemask_epi8(_mm_andnot_si128(good, keep)))
         return false;
     _mm_storeu_si128((__m128i *)(void *)out, _mm_and_si128(x, keep));
     return true;
 }
 #else
-static inline bool usual_text(const uint8_t *p, size_t n, size_t most, uint8_t *out)
+typedef uint8_t text_masks;
+static const text_masks masks = 0;
+
+static inline bool usual_text(const uint8_t *p, size_t n, size_t most, uint8_t *out, const text_masks *k)
 {
+    (void)k;
     return n - 1 < most && read_text(p, n, out, 16) == 1;
 }
 #endif
@@ -286,39 +304,97 @@ static inline bool usual_average(const uint8_t *p, size_t n, gw_report *r, uint8
     return true;
 }
 
-/* As read_body, and says true; or false, with anything in the record: ask read_body. */
-static inline __attribute__((always_inline)) bool read_usual_body(const decoder *c)
+typedef uint64_t presence __attribute__((vector_size(16))); /* both words */
+
+/* What was read so far: the next field, which fields of the record are given, and how many were. */
+typedef struct {
+    const gw_fix_field *field;
+    presence given;
+    unsigned count;
+} progress;
+
+/* Reads on to the end of the message or the first field that is not as usual. It calls nothing, so that all it needs stays in registers. */
+static inline __attribute__((always_inline)) void read_usual(const decoder *c, const gw_fix_slot *slots, uint32_t factor, unsigned shift, progress *so_far)
 {
     const gw_fix_msg *in = c->in;
-    const gw_fix_row *rows = rows_of(c->d) + c->m->row_at;
-    const gw_fix_slot *slots = slots_of(c->d, c->m);
-    const uint8_t *frame = c->frame, *wide = frame + in->length - 16; /* the last place where sixteen bytes can be loaded */
-    uint64_t has = 0, has2 = 0;
-    unsigned count = 0;
-    for (const gw_fix_field *field = in->field + in->first_body, *end = in->field + in->field_count; field < end; field++) {
-        const gw_fix_slot *slot = slot_of(slots, c->m, field->tag);
+    const uint8_t *frame = c->frame, *maps = (const uint8_t *)c->d;
+    const uint8_t *wide = frame + in->length - 16; /* the last place where sixteen bytes can be loaded */
+    uint8_t *out = (uint8_t *)c->out;
+    const gw_fix_field *field = so_far->field, *end = in->field + in->field_count;
+    presence given = so_far->given, one;
+    unsigned count = so_far->count;
+    const text_masks *text = &masks;
+    __asm__("" : "+r"(text)); /* otherwise the masks are made anew from numbers for each text */
+    for (; field < end; field++) {
+        const gw_fix_slot *slot = &slots[field->tag * factor >> shift];
         if (slot->tag != field->tag)
             continue;
         const uint8_t *v = frame + field->off;
-        uint8_t *o = (uint8_t *)c->out + slot->offset;
-        bool done = false;
-        switch ((kind)slot->kind) {
-        case GW_FIX_KIND_TEXT: done = v <= wide && usual_text(v, field->len, slot->most, o); break;
-        case GW_FIX_KIND_ENUM: *o = ((const uint8_t *)c->d)[slot->map_at + *v]; done = field->len == 1 && *o; break;
-        case GW_FIX_KIND_PRICE: case GW_FIX_KIND_QTY: done = usual_decimal(v, field->len, o); break;
-        case GW_FIX_KIND_TIME: done = usual_time(frame, v, field->len, in, o); break;
-        case GW_FIX_KIND_AVG: done = usual_average(v, field->len, c->out, o); break;
-        default: break;
+        uint8_t *o = out + slot->offset;
+        if (slot->kind == GW_FIX_KIND_TEXT) {
+            if (v > wide || !usual_text(v, field->len, slot->most, o, text))
+                break;
+        } else if (slot->kind == GW_FIX_KIND_ENUM) {
+            *o = maps[slot->map_at + *v];
+            if (field->len != 1 || !*o)
+                break;
+        } else if (slot->kind == GW_FIX_KIND_PRICE || slot->kind == GW_FIX_KIND_QTY) {
+            if (!usual_decimal(v, field->len, o))
+                break;
+        } else if (slot->kind == GW_FIX_KIND_TIME) {
+            if (!usual_time(frame, v, field->len, in, o))
+                break;
+        } else if (slot->kind == GW_FIX_KIND_AVG) {
+            if (!usual_average(v, field->len, c->out, o))
+                break;
+        } else {
+            break;
         }
-        if (!done && (field->len == 0 || read_value(c->d, &rows[slot->row], v, field->len, c->out) != 1))
-            return false;
-        has |= slot->has;
-        has2 |= slot->has2;
+        memcpy(&one, &slot->has, sizeof one);
+        given |= one;
         count++;
     }
-    c->out->order.has |= has;
-    c->out->has2 |= has2;
-    return count == (unsigned)(__builtin_popcountll(has) + __builtin_popcountll(has2)); /* else one came twice */
+    *so_far = (progress){field, given, count};
+}
+
+static __attribute__((noinline)) void read_usual_plain(const decoder *c, const gw_fix_slot *slots, uint32_t factor, unsigned shift, progress *so_far)
+{
+    read_usual(c, slots, factor, shift, so_far);
+}
+
+#ifdef GW_FIX_AVX2
+GW_WITH_AVX2 static __attribute__((noinline)) void read_usual_avx2(const decoder *c, const gw_fix_slot *slots, uint32_t factor, unsigned shift, progress *so_far)
+{
+    read_usual(c, slots, factor, shift, so_far);
+}
+#endif
+
+/* As read_body, and says true; or false, with anything in the record: ask read_body. */
+static inline __attribute__((always_inline)) bool read_good_body(const decoder *c, bool avx2)
+{
+    (void)avx2;
+    const gw_fix_slot *slots = slots_of(c->d, c->m);
+    const gw_fix_field *end = c->in->field + c->in->field_count;
+    progress at = {c->in->field + c->in->first_body, {c->out->order.has, c->out->has2}, bits_of(c->out->order.has, c->out->has2)};
+    for (;; at.field++) {
+#ifdef GW_FIX_AVX2
+        if (avx2)
+            read_usual_avx2(c, slots, c->m->slot_factor, c->m->slot_shift, &at);
+        else
+#endif
+            read_usual_plain(c, slots, c->m->slot_factor, c->m->slot_shift, &at);
+        if (at.field >= end)
+            break;
+        const gw_fix_slot *slot = slot_of(slots, c->m, at.field->tag);
+        const gw_fix_row *row = &rows_of(c->d)[c->m->row_at + slot->row];
+        if (at.field->len == 0 || read_value(c->d, row, c->frame + at.field->off, at.field->len, c->out) != 1)
+            return false;
+        at.given |= (presence){slot->has, slot->has2};
+        at.count++;
+    }
+    c->out->order.has = at.given[0];
+    c->out->has2 |= at.given[1]; /* avg_px_exp's is there already */
+    return at.count == bits_of(at.given[0], at.given[1]); /* else one came twice */
 }
 
 /* ---- both ---- */
@@ -333,37 +409,6 @@ static inline int check_needed(const decoder *c, gw_fault *f)
     return fault(f, GW_E_MISSING, c->in->length, GW_FAULT_NONE, bit);
 }
 
-static inline __attribute__((always_inline)) int decode(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *in, gw_report *out, gw_fault *f, void (*clear)(gw_report *))
-{
-    clear(out);
-    *f = (gw_fault){0, 0, GW_FAULT_NONE, GW_FAULT_NONE, GW_FAULT_NONE, 0};
-    int index = index_of(d, in->msg_type);
-    if (index < 0)
-        return fault(f, index, in->msg_type_text.off, 35, GW_FAULT_NONE);
-    f->message = (uint16_t)index;
-    const decoder c = {d, &messages_of(d)[index], p, in, out};
-    read_header(c.m, in, out);
-    if (!read_usual_body(&c)) {
-        clear(out);
-        read_header(c.m, in, out);
-        int r = read_body(&c, f);
-        if (r < 0)
-            return r;
-    }
-    int r = check_needed(&c, f);
-    return r < 0 ? r : index;
-}
-
-static void clear(gw_report *r)
-{
-    memset(r, 0, sizeof *r);
-}
-
-int gw_fix_decode_plain(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *in, gw_report *out, gw_fault *f)
-{
-    return decode(d, p, in, out, f, clear);
-}
-
 #ifdef GW_FIX_AVX2
 _Static_assert(sizeof(gw_report) % 128 == 0, "cleared by four blocks of 32 bytes");
 
@@ -376,10 +421,50 @@ GW_WITH_AVX2 static inline void clear_by_block(gw_report *r)
             _mm256_storeu_si256((__m256i *)(void *)(p + i), zero);
     }
 }
+#endif
 
+static inline __attribute__((always_inline)) void clear(gw_report *r, bool avx2)
+{
+#ifdef GW_FIX_AVX2
+    if (avx2) {
+        clear_by_block(r);
+        return;
+    }
+#endif
+    (void)avx2;
+    memset(r, 0, sizeof *r);
+}
+
+static inline __attribute__((always_inline)) int decode(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *in, gw_report *out, gw_fault *f, bool avx2)
+{
+    clear(out, avx2);
+    *f = (gw_fault){0, 0, GW_FAULT_NONE, GW_FAULT_NONE, GW_FAULT_NONE, 0};
+    int index = index_of(d, in->msg_type);
+    if (index < 0)
+        return fault(f, index, in->msg_type_text.off, 35, GW_FAULT_NONE);
+    f->message = (uint16_t)index;
+    const decoder c = {d, &messages_of(d)[index], p, in, out};
+    read_header(c.m, in, out);
+    if (!read_good_body(&c, avx2)) {
+        memset(out, 0, sizeof *out);
+        read_header(c.m, in, out);
+        int r = read_body(&c, f);
+        if (r < 0)
+            return r;
+    }
+    int r = check_needed(&c, f);
+    return r < 0 ? r : index;
+}
+
+int gw_fix_decode_plain(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *in, gw_report *out, gw_fault *f)
+{
+    return decode(d, p, in, out, f, false);
+}
+
+#ifdef GW_FIX_AVX2
 GW_WITH_AVX2 static int decode_avx2(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *in, gw_report *out, gw_fault *f)
 {
-    return decode(d, p, in, out, f, clear_by_block);
+    return decode(d, p, in, out, f, true);
 }
 #endif
 

@@ -138,9 +138,29 @@ static inline bool gw_read_uint(const uint8_t *p, size_t n, uint64_t *out)
     return true;
 }
 
-/* The same; one to eight digits as one word. Eight bytes must be readable at p. */
+/* The number written by one to four digits at p, where four bytes must be readable; false if n is another, or a byte is no digit. */
+static inline bool gw_read_few(const uint8_t *p, size_t n, uint32_t *out)
+{
+    uint32_t d;
+    if (n - 1 > 3)
+        return false;
+    memcpy(&d, p, 4);
+    d = (d ^ 0x30303030u) << (32 - 8 * n); /* right-aligned: leading zeros come in from below */
+    if (((d + 0x06060606u) | d) & 0xf0f0f0f0u)
+        return false;
+    d = d * 10 + (d >> 8); /* two digits each in bytes 0 and 2 */
+    *out = (d & 0xff) * 100 + (d >> 16 & 0xff);
+    return true;
+}
+
+/* The same for up to 18 digits, as gw_read_uint; few of them as one word. Eight bytes must be readable at p. */
 static inline bool gw_read_uint8(const uint8_t *p, size_t n, uint64_t *out)
 {
+    uint32_t few;
+    if (gw_read_few(p, n, &few)) {
+        *out = few;
+        return true;
+    }
     if (n - 1 > 7)
         return gw_read_uint(p, n, out);
     uint64_t d = (gw_load8(p) ^ GW_ZEROS_TEXT) << (64 - 8 * n); /* right-aligned: leading zeros come in from below */
@@ -215,23 +235,20 @@ __attribute__((noinline)) static gw_num gw_read_decimal_slow(const uint8_t *p, s
 static inline bool gw_read_short(const uint8_t *p, size_t n, uint32_t *digits, unsigned *decimals)
 {
     const uint64_t high = 0x80 * GW_ONES;
-    if (n - 1 > 7)
+    *decimals = 0;
+    if (gw_read_few(p, n, digits))
+        return true;
+    if (n - 2 > 6) /* a single character that is no digit is no number */
         return false;
     uint64_t d = (gw_load8(p) ^ GW_ZEROS_TEXT) << (64 - 8 * n); /* right-aligned: leading zeros come in from below */
-    *decimals = 0;
-    if (!gw_all_digits(d)) {
-        uint64_t x = d ^ ('.' ^ '0') * GW_ONES, point = (x - GW_ONES) & ~x & high; /* its lowest bit is exact: the first point */
-        if (point == 0 || n == 1)
-            return false;
-        unsigned at = (unsigned)__builtin_ctzll(point); /* the highest bit of the point's byte */
-        uint64_t before = d & ((point & -point) / 128 - 1);
-        d = before << 8 | d >> at >> 1 << at << 1;
-        if (!gw_all_digits(d))
-            return false;
-        *decimals = 7 - at / 8;
+    uint64_t x = d ^ ('.' ^ '0') * GW_ONES, points = (x - GW_ONES) & ~x & high;
+    if (points) {
+        uint64_t point = points & -points; /* the highest bit of the first point's byte: this one is exact */
+        d = (d & (point / 128 - 1)) << 8 | (d & -(point << 1));
+        *decimals = 7 - (unsigned)__builtin_ctzll(point) / 8;
     }
     *digits = gw_value8(d);
-    return true;
+    return gw_all_digits(d);
 }
 
 /* A decimal as a mantissa of exponent -8. Eight bytes must be readable at p. */
