@@ -156,6 +156,7 @@ struct gw_lane {
   uint32_t limits_at, pad1_;
   gw_instrument *instruments;
   gw_listing *listings;
+  uint32_t *first_listing;               /* of each instrument, and one behind the last */
   gw_account *accounts;
   gw_strategy *strategies;
   char (*venues)[16];
@@ -204,7 +205,6 @@ void gw_index_ahead(const gw_index *m, const gw_pair *p, uint64_t key);
 void gw_exec_ahead(const gw_lane *l, uint64_t key);
 int gw_exec_seen(const gw_lane *l, uint64_t key, uint64_t order_no, uint64_t name);
 void gw_exec_put(gw_lane *l, uint64_t key, uint64_t order_no, uint64_t name);
-uint64_t gw_hash_text(const char *p, size_t n);
 uint64_t gw_client_key(const gw_lane *l, uint32_t conn, uint64_t num, const char *text);
 uint64_t gw_token_key(uint32_t conn, uint64_t token);
 
@@ -268,8 +268,7 @@ void gw_apply_out(gw_lane *l, const gw_rec_out *r);
 
 /* gate.c */
 int gw_gate(const gw_lane *l, const gw_slot *s, const uint32_t *kill_gen, uint16_t *reason);
-int gw_kill_of(const gw_lane *l, uint32_t scope, uint32_t entity, uint32_t *gen);
-void gw_kill_gens(const gw_lane *l, const uint32_t *entity, uint32_t *gens);
+int gw_kill_gens(const gw_lane *l, const uint32_t *entity, uint32_t *gens);
 void gw_apply_latch(gw_lane *l, const gw_rec_latch *r);
 void gw_sweep(gw_lane *l, uint32_t scope, uint32_t entity, uint16_t reason);
 
@@ -333,4 +332,25 @@ static inline gw_num *gw_num_at(gw_lane *l, uint32_t conn, uint64_t seq) { retur
 static inline uint8_t *gw_rx(gw_lane *l, uint32_t conn) { return l->rx_buf + (size_t)conn * l->sizes.rx; }
 static inline uint8_t *gw_tx(gw_lane *l, uint32_t conn) { return l->tx_buf + (size_t)conn * l->sizes.tx; }
 static inline uint64_t gw_mix(uint64_t x) { x ^= x >> 33; x *= 0xff51afd7ed558ccdull; x ^= x >> 33; x *= 0xc4ceb9fe1a85ec53ull; return x ^ (x >> 33); }
+/* Of a name in a field of n bytes, a multiple of 8, zero padded. It is in the journal: keys of requests and executions. */
+static inline uint64_t gw_hash_text(const char *p, size_t n) {
+  uint64_t h = 0x9E3779B97F4A7C15ull, w;
+  for (size_t i = 0; i < n; i += 8) {
+    memcpy(&w, p + i, 8);
+    h = gw_mix(h ^ w) + i;
+  }
+  return h;
+}
+/* Names of 16 bytes, zero padded, as two words: are they equal; where a search for a symbol begins. */
+static inline int gw_same_name(const char *a, const char *b) {
+  uint64_t x[2], y[2];
+  memcpy(x, a, 16);
+  memcpy(y, b, 16);
+  return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+}
+static inline uint32_t gw_symbol_home(const char *symbol) {
+  uint64_t x[2];
+  memcpy(x, symbol, 16);
+  return (uint32_t)__builtin_bswap64((x[0] * 0xff51afd7ed558ccdull ^ x[1]) * 0xc4ceb9fe1a85ec53ull);
+}
 #endif

@@ -6,23 +6,26 @@ static uint32_t *kill_slot(const gw_lane *l, uint32_t scope, uint32_t entity) {
   if (scope >= GW_SCOPES || entity >= l->kill_count[scope]) return NULL;
   return &l->kill_of[l->kill_base[scope] + entity];
 }
-/* 1 if the scope is dropped; *gen: the generation of its last engage, 0 where it has no slot. */
-int gw_kill_of(const gw_lane *l, uint32_t scope, uint32_t entity, uint32_t *gen) {
-  const uint32_t *slot = kill_slot(l, scope, entity);
-  *gen = 0;
-  if (!slot || *slot == NONE32) return 0;
-  uint64_t word = l->core->kills[*slot].word;
-  *gen = gw_latch_generation(word);
-  return l->core->kills[*slot].dropped;
+/* What a slot says: 1 if it is dropped; *gen: the generation of its last engage, 0 where a scope has no slot. */
+static inline int look(const gw_lane *l, uint32_t slot, uint32_t *gen) {
+  if (slot == NONE32) { *gen = 0; return 0; }
+  const gw_kill *k = &l->core->kills[slot];
+  *gen = gw_latch_generation(k->word);
+  return k->dropped;
 }
-void gw_kill_gens(const gw_lane *l, const uint32_t *entity, uint32_t *gens) {
-  for (uint32_t k = 0; k < GW_SCOPES; k++) gw_kill_of(l, k, entity[k], &gens[k]);
+/* Of an order's scopes by their kinds, all of them in the tables: 1 if one is dropped, and the generations of all. */
+int gw_kill_gens(const gw_lane *l, const uint32_t *entity, uint32_t *gens) {
+  int dropped = 0;
+  for (uint32_t k = 0; k < GW_SCOPES; k++) dropped |= look(l, l->kill_of[l->kill_base[k] + entity[k]], &gens[k]);
+  return dropped;
 }
 /* The last look: 1 if nothing that covers the order is dropped, and none was engaged since the order was accepted (R5b). */
 int gw_gate(const gw_lane *l, const gw_slot *s, const uint32_t *kill_gen, uint16_t *reason) {
-  uint32_t entity[GW_SCOPES] = { 0, s->venue, s->account, s->strategy, s->instrument }, gen;
-  for (uint32_t k = 0; k < GW_SCOPES; k++)
-    if (gw_kill_of(l, k, entity[k], &gen) || gen != kill_gen[k]) { *reason = GW_REASON_KILLED; return 0; }
+  const uint32_t entity[GW_SCOPES] = { 0, s->venue, s->account, s->strategy, s->instrument };
+  uint32_t gen[GW_SCOPES], newer = 0;
+  int dropped = gw_kill_gens(l, entity, gen);
+  for (uint32_t k = 0; k < GW_SCOPES; k++) newer |= gen[k] ^ kill_gen[k];
+  if (dropped || newer) { *reason = GW_REASON_KILLED; return 0; }
   return 1;
 }
 static int covers(uint32_t scope, uint32_t entity, const gw_slot *s) {

@@ -255,7 +255,7 @@ static void apply_accept(gw_lane *l, const gw_rec *h, const gw_dec *d, const uin
   s->next = s->prev = s->due_next = NONE32;
   memcpy(s->kill_gen, d->kill_gen, sizeof s->kill_gen);
   c->accept_no = d->told.order_no;
-  s->key = gw_client_key(l, d->conn_s, s->order.cl_ord_num, s->order.cl_ord_id);
+  s->key = l->cfg[d->conn_s].family == GW_FAMILY_FIX ? d->key : gw_client_key(l, d->conn_s, s->order.cl_ord_num, s->order.cl_ord_id);
   gw_index_put(&c->by_client, l->client_pairs, s->key, slot, s->gen);
   c->open_orders++;
   l->conns[s->conn_v].open_orders++;

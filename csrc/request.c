@@ -4,12 +4,26 @@
 /* Numbers: exact, or a reason why not ------------------------------------------------------------------------------------ */
 static const int64_t POWER[19] = { 1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000, 100000000000, 1000000000000,
   10000000000000, 100000000000000, 1000000000000000, 10000000000000000, 100000000000000000, 1000000000000000000 };
+/* What undoes a multiplication by 5^n in 64 bits: a division by 10^n that leaves nothing is a product and a rotation, and if it does leave
+ * something, the result is larger than any that does not. */
+static const uint64_t UNDO_5[19] = {
+  0x0000000000000001ull, 0xcccccccccccccccdull, 0x8f5c28f5c28f5c29ull, 0x1cac083126e978d5ull, 0xd288ce703afb7e91ull, 0x5d4e8fb00bcbe61dull,
+  0x790fb65668c26139ull, 0xe5032477ae8d46a5ull, 0xc767074b22e90e21ull, 0x8e47ce423a2e9c6dull, 0x4fa7f60d3ed61f49ull, 0x0fee64690c913975ull,
+  0x3662e0e1cf503eb1ull, 0xa47a2cf9f6433fbdull, 0x54186f653140a659ull, 0x7738164770402145ull, 0xe4a4d1417cd9a041ull, 0xc75429d9e5c5200dull,
+  0xc1773b91fac10669ull };
+/* INT64_MAX / 10^n */
+static const uint64_t MOST[19] = { 9223372036854775807u, 922337203685477580u, 92233720368547758u, 9223372036854775u, 922337203685477u, 92233720368547u, 9223372036854u,
+  922337203685u, 92233720368u, 9223372036u, 922337203u, 92233720u, 9223372u, 922337u, 92233u, 9223u, 922u, 92u, 9u };
 /* v * 10^from as a mantissa of 10^to: 1 exact, 0 digits would be lost, -1 it does not fit. */
 static int scale(int64_t v, int from, int to, int64_t *out) {
   int up = from - to;
   if (v == 0 || up == 0) { *out = v; return 1; }
   if (up > 0) return up > 18 || __builtin_mul_overflow(v, POWER[up], out) ? -1 : 1;
   if (up < -18) { *out = 0; return 0; }
+  if (v > 0) {
+    uint64_t x = (uint64_t)v * UNDO_5[-up], q = x >> -up | x << (64 + up);
+    if (q <= MOST[-up]) { *out = (int64_t)q; return 1; }
+  }
   *out = v / POWER[-up];
   return *out * POWER[-up] == v;
 }
@@ -20,20 +34,25 @@ int gw_rescale_lossy(int64_t v, int from, int to, int64_t *out) {
   if (exact < 0) *out = v < 0 ? INT64_MIN : INT64_MAX;
   return exact == 1;
 }
+/* Is v a multiple of `of`, which is above 0? Mostly both are short, and their division is. */
+static inline int is_multiple(int64_t v, int64_t of) {
+  if (of == 1) return 1;
+  return (uint64_t)(v | of) >> 32 ? v % of == 0 : (uint32_t)v % (uint32_t)of == 0;
+}
 static int on_tick(const gw_instrument *in, int64_t px) {
   int64_t tick = in->n_ticks ? in->ticks[0].tick : 1, abs_px = px == INT64_MIN ? INT64_MAX : px < 0 ? -px : px;
   for (uint32_t i = 1; i < in->n_ticks && in->ticks[i].from <= abs_px; i++) tick = in->ticks[i].tick;
-  return tick > 0 && px % tick == 0;
+  return tick > 0 && is_multiple(px, tick);
 }
 /* The request in the instrument's exponents: in place, all of it or nothing is right. A reason, 0 = converted. */
 uint16_t gw_convert(const gw_instrument *in, gw_order *o) {
-  struct { int bit; int64_t *v; int px; } f[] = {
-    { GW_HAS_PRICE, &o->price, 1 }, { GW_HAS_STOP_PX, &o->stop_px, 1 }, { GW_HAS_PEG_OFFSET, &o->peg_offset, 1 },
-    { GW_HAS_ORDER_QTY, &o->order_qty, 0 }, { GW_HAS_MIN_QTY, &o->min_qty, 0 }, { GW_HAS_MAX_FLOOR, &o->max_floor, 0 } };
-  for (size_t i = 0; i < sizeof f / sizeof f[0]; i++) {
-    if (!(o->has >> f[i].bit & 1u)) continue;
-    if (!rescale(*f[i].v, f[i].px ? o->px_exp : o->qty_exp, f[i].px ? in->px_exp : in->qty_exp, f[i].v)) return f[i].px ? GW_REASON_BAD_TICK : GW_REASON_BAD_LOT;
-  }
+  const uint64_t has = o->has;
+#define FITS(bit, v, exp) (!(has >> (bit) & 1u) || rescale(o->v, o->exp, in->exp, &o->v))
+  if (!FITS(GW_HAS_PRICE, price, px_exp)) return GW_REASON_BAD_TICK;
+  if (has & (1ull << GW_HAS_STOP_PX | 1ull << GW_HAS_PEG_OFFSET) && !(FITS(GW_HAS_STOP_PX, stop_px, px_exp) && FITS(GW_HAS_PEG_OFFSET, peg_offset, px_exp))) return GW_REASON_BAD_TICK;
+  if (!FITS(GW_HAS_ORDER_QTY, order_qty, qty_exp)) return GW_REASON_BAD_LOT;
+  if (has & (1ull << GW_HAS_MIN_QTY | 1ull << GW_HAS_MAX_FLOOR) && !(FITS(GW_HAS_MIN_QTY, min_qty, qty_exp) && FITS(GW_HAS_MAX_FLOOR, max_floor, qty_exp))) return GW_REASON_BAD_LOT;
+#undef FITS
   o->px_exp = in->px_exp;
   o->qty_exp = in->qty_exp;
   o->has |= 1ull << GW_HAS_PX_EXP | 1ull << GW_HAS_QTY_EXP;   /* a request that named none meant 0; the venue's frame needs them */
@@ -42,7 +61,7 @@ uint16_t gw_convert(const gw_instrument *in, gw_order *o) {
 static uint16_t prices_right(const gw_instrument *in, const gw_order *o) {
   int has_px = (int)(o->has >> GW_HAS_PRICE & 1u), has_stop = (int)(o->has >> GW_HAS_STOP_PX & 1u);
   if (o->order_qty <= 0 || !(o->has >> GW_HAS_ORDER_QTY & 1u)) return GW_REASON_BAD_QTY;
-  if (in->lot > 0 && o->order_qty % in->lot) return GW_REASON_BAD_LOT;
+  if (in->lot > 0 && !is_multiple(o->order_qty, in->lot)) return GW_REASON_BAD_LOT;
   if ((o->has >> GW_HAS_MIN_QTY & 1u) && (o->min_qty < 0 || o->min_qty > o->order_qty)) return GW_REASON_BAD_QTY;
   if ((o->has >> GW_HAS_MAX_FLOOR & 1u) && (o->max_floor < 0 || o->max_floor > o->order_qty)) return GW_REASON_BAD_QTY;
   if ((o->ord_type == '2' || o->ord_type == '4') && !has_px) return GW_REASON_BAD_PRICE;
@@ -59,14 +78,14 @@ static uint16_t prices_right(const gw_instrument *in, const gw_order *o) {
 
 /* Looking things up ------------------------------------------------------------------------------------------------------ */
 uint32_t gw_find_instrument(const gw_lane *l, const char *symbol) {
-  for (uint32_t i = (uint32_t)gw_hash_text(symbol, 16) & l->instrument_mask;; i = (i + 1) & l->instrument_mask) {
+  for (uint32_t i = gw_symbol_home(symbol) & l->instrument_mask;; i = (i + 1) & l->instrument_mask) {
     uint32_t at = l->instrument_index[i];
-    if (at == 0 || memcmp(l->instruments[at].symbol, symbol, 16) == 0) return at;
+    if (at == 0 || gw_same_name(l->instruments[at].symbol, symbol)) return at;
   }
 }
 static uint32_t find_account(const gw_lane *l, const gw_order *o, uint32_t strategy) {
   if (o->has >> GW_HAS_ACCOUNT & 1u) {
-    for (uint32_t i = 1; i < l->n_accounts; i++) if (memcmp(l->accounts[i].name, o->account, 16) == 0) return i;
+    for (uint32_t i = 1; i < l->n_accounts; i++) if (gw_same_name(l->accounts[i].name, o->account)) return i;
     return 0;
   }
   uint32_t only = 0;   /* none named: right if the strategy has exactly one */
@@ -79,18 +98,13 @@ static uint32_t find_account(const gw_lane *l, const gw_order *o, uint32_t strat
 }
 static uint32_t find_venue(const gw_lane *l, const gw_order *o, const gw_instrument *in) {
   if (!(o->has >> GW_HAS_VENUE & 1u)) return in->default_venue;
-  for (uint32_t i = 1; i < l->n_venues; i++) if (memcmp(l->venues[i], o->venue, 16) == 0) return i;
+  for (uint32_t i = 1; i < l->n_venues; i++) if (gw_same_name(l->venues[i], o->venue)) return i;
   return 0;
 }
 const gw_listing *gw_find_listing(const gw_lane *l, uint32_t instrument, uint32_t venue) {
-  uint32_t lo = 0, hi = l->n_listings;
-  while (lo < hi) {
-    uint32_t mid = (lo + hi) / 2;
-    const gw_listing *x = &l->listings[mid];
-    if (x->instrument < instrument || (x->instrument == instrument && x->venue < venue)) lo = mid + 1; else hi = mid;
-  }
-  const gw_listing *x = lo < l->n_listings ? &l->listings[lo] : NULL;
-  return x && x->instrument == instrument && x->venue == venue ? x : NULL;
+  if (instrument >= l->n_instruments) return NULL;
+  for (uint32_t i = l->first_listing[instrument]; i < l->first_listing[instrument + 1]; i++) if (l->listings[i].venue == venue) return &l->listings[i];
+  return NULL;
 }
 const gw_listing *gw_listing_of(const gw_lane *l, const gw_slot *s) { return gw_find_listing(l, s->instrument, s->venue); }
 
@@ -138,27 +152,12 @@ void gw_delta_of(const gw_lane *l, const gw_dec *d, uint8_t kind, gw_risk_delta 
 }
 static void risk_input(const gw_lane *l, const gw_dec *d, const gw_order *o, gw_risk_in *in) {
   const gw_instrument *ins = &l->instruments[d->told.instrument];
-  memset(in, 0, sizeof *in);
-  in->kind = (uint8_t)o->kind;
-  in->side = o->side == '1' ? GW_BUY : GW_SELL;
-  in->ord_type = (uint8_t)o->ord_type;
-  in->has = (uint8_t)((o->has >> GW_HAS_PRICE & 1u ? GW_RISK_HAS_PX : 0) | (o->has >> GW_HAS_STOP_PX & 1u ? GW_RISK_HAS_STOP_PX : 0) | (ins->has_ref ? GW_RISK_HAS_REF_PX : 0));
-  in->id_kind = l->cfg[d->conn_s].family == GW_FAMILY_FIX ? GW_RISK_ID_HASH : GW_RISK_ID_RISING;
-  in->px_exp = ins->px_exp;
-  in->qty_exp = ins->qty_exp;
-  in->mult_exp = ins->mult_exp;
-  in->slot = d->slot;
-  in->instrument = d->told.instrument;
-  in->venue = d->told.venue;
-  in->account = d->told.account;
-  in->strategy = (uint16_t)d->strategy;
-  in->qty = o->order_qty;
-  in->px = o->price;
-  in->stop_px = o->stop_px;
-  in->ref_px = ins->ref_px;
-  in->multiplier = ins->multiplier;
-  in->id = d->key;
-  in->now_ns = l->core->now;
+  const unsigned has_px = (unsigned)(o->has >> GW_HAS_PRICE) & 1u, has_stop = (unsigned)(o->has >> GW_HAS_STOP_PX) & 1u;
+  *in = (gw_risk_in){ .kind = (uint8_t)o->kind, .side = o->side == '1' ? GW_BUY : GW_SELL, .ord_type = (uint8_t)o->ord_type,
+    .has = (uint8_t)(has_px * GW_RISK_HAS_PX | has_stop * GW_RISK_HAS_STOP_PX | (ins->has_ref ? GW_RISK_HAS_REF_PX : 0)),
+    .id_kind = l->cfg[d->conn_s].family == GW_FAMILY_FIX ? GW_RISK_ID_HASH : GW_RISK_ID_RISING, .px_exp = ins->px_exp, .qty_exp = ins->qty_exp, .mult_exp = ins->mult_exp,
+    .slot = d->slot, .instrument = d->told.instrument, .venue = d->told.venue, .account = d->told.account, .strategy = (uint16_t)d->strategy, .qty = o->order_qty,
+    .px = o->price, .stop_px = o->stop_px, .ref_px = ins->ref_px, .multiplier = ins->multiplier, .id = d->key, .now_ns = l->core->now };
 }
 /* The id a duplicate is known by: rising at the order API, a hash at the FIX door. */
 static uint64_t request_id(const gw_lane *l, uint32_t conn, const gw_order *o) {
@@ -195,6 +194,12 @@ static uint16_t room_for_order(gw_lane *l, uint32_t conn) {
   if (c->stream_len - c->stream_sent >= gw_stream_full(l)) return GW_REASON_TABLE_FULL;
   return 0;
 }
+/* 1 if one of the scopes takes no new orders. */
+static int is_paused(const gw_lane *l, const uint32_t *whom) {
+  int paused = 0;
+  for (uint32_t k = 0; k < GW_SCOPES; k++) paused |= l->paused[l->kill_base[k] + whom[k]];
+  return paused;
+}
 static uint16_t venue_takes(const gw_lane *l, uint32_t conn_v) {
   if (conn_v == 0) return GW_REASON_UNKNOWN_VENUE;
   switch (gw_table_out(OUT_NEW, l->conns[conn_v].tx)) {
@@ -228,12 +233,10 @@ static void dec_new(gw_lane *l, uint32_t conn, gw_order *o, gw_dec *d, uint16_t 
   why = no_room ? no_room : room_for_order(l, conn);
   if (!why && !ins->trading) why = GW_REASON_HALTED;
   const uint32_t whom[GW_SCOPES] = { 0, t->venue, account, strategy, instrument };
-  for (uint32_t k = 0; !why && k < GW_SCOPES; k++) if (l->paused[l->kill_base[k] + whom[k]]) why = GW_REASON_PAUSED;
+  if (!why && is_paused(l, whom)) why = GW_REASON_PAUSED;
   if (!why) why = venue_takes(l, d->conn_v);
   if (!why) why = prices_right(ins, o);
-  uint32_t entity[GW_SCOPES] = { 0, t->venue, account, strategy, instrument };
-  gw_kill_gens(l, entity, d->kill_gen);
-  for (uint32_t k = 0; k < GW_SCOPES; k++) { uint32_t gen; if (gw_kill_of(l, k, entity[k], &gen)) why = GW_REASON_KILLED; }
+  if (gw_kill_gens(l, whom, d->kill_gen)) why = GW_REASON_KILLED;
   gw_risk_in in;
   risk_input(l, d, o, &in);
   d->ref_px = in.ref_px;
@@ -302,10 +305,9 @@ static void dec_replace(gw_lane *l, gw_slot *s, gw_order *o, gw_dec *d, uint16_t
   if (!why && o->order_qty <= s->cum_qty) why = GW_REASON_TOO_LATE;
   if (!why) why = no_room ? no_room : l->core->stopping ? GW_REASON_SHUTDOWN : l->core->journal_failed ? GW_REASON_JOURNAL_FAILED : 0;
   if (!why) why = venue_takes(l, s->conn_v);
-  uint32_t entity[GW_SCOPES] = { 0, s->venue, s->account, s->strategy, s->instrument };
-  gw_kill_gens(l, entity, d->kill_gen);
-  for (uint32_t k = 0; !why && k < GW_SCOPES; k++) { uint32_t gen; if (gw_kill_of(l, k, entity[k], &gen)) why = GW_REASON_KILLED; }
-  for (uint32_t k = 0; !why && k < GW_SCOPES; k++) if (l->paused[l->kill_base[k] + entity[k]]) why = GW_REASON_PAUSED;
+  const uint32_t whom[GW_SCOPES] = { 0, s->venue, s->account, s->strategy, s->instrument };
+  if (gw_kill_gens(l, whom, d->kill_gen) && !why) why = GW_REASON_KILLED;
+  if (!why && is_paused(l, whom)) why = GW_REASON_PAUSED;
   gw_risk_in in;
   risk_input(l, d, o, &in);
   in.cum = s->cum_qty;

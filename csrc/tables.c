@@ -43,6 +43,7 @@ static size_t lay_out(gw_lane *l, uint8_t *base, const gw_sizes *z) {
   l->instrument_index = take(&a, ((size_t)l->instrument_mask + 1) * 4);
   l->instruments = take(&a, z->instruments * sizeof *l->instruments);
   l->listings = take(&a, (z->listings + 1) * sizeof *l->listings);
+  l->first_listing = take(&a, ((size_t)z->instruments + 1) * sizeof *l->first_listing);
   l->accounts = take(&a, z->accounts * sizeof *l->accounts);
   l->strategies = take(&a, z->strategies * sizeof *l->strategies);
   l->venues = take(&a, (size_t)z->venues * 16);
@@ -76,7 +77,6 @@ size_t gw_lane_common(const gw_sizes *z) {
 }
 size_t gw_lane_size(const gw_sizes *z) { return sizes_ok(z) ? lay_out(NULL, NULL, z) : 0; }
 
-static uint64_t symbol_hash(const char *p) { return gw_hash_text(p, 16); }
 static int copy_tables(gw_lane *l, const gw_tables *t) {
   const gw_sizes *z = &l->sizes;
   if (t->n_instruments > z->instruments || t->n_listings > z->listings || t->n_accounts > z->accounts || t->n_strategies > z->strategies || t->n_venues > z->venues ||
@@ -99,7 +99,7 @@ static int copy_tables(gw_lane *l, const gw_tables *t) {
   memset(l->instrument_index, 0, ((size_t)l->instrument_mask + 1) * 4);
   for (uint32_t i = 1; i < t->n_instruments; i++) {
     if (l->instruments[i].n_ticks > GW_TICK_BANDS || l->instruments[i].default_venue >= t->n_venues) return GW_E_RANGE;
-    uint32_t at = (uint32_t)symbol_hash(l->instruments[i].symbol) & l->instrument_mask;
+    uint32_t at = gw_symbol_home(l->instruments[i].symbol) & l->instrument_mask;
     while (l->instrument_index[at]) at = (at + 1) & l->instrument_mask;
     l->instrument_index[at] = i;
   }
@@ -108,6 +108,10 @@ static int copy_tables(gw_lane *l, const gw_tables *t) {
     const gw_listing *a = &l->listings[i];
     if (a->instrument >= t->n_instruments || a->venue >= t->n_venues) return GW_E_RANGE;
     if (i && (a[-1].instrument > a->instrument || (a[-1].instrument == a->instrument && a[-1].venue >= a->venue))) return GW_E_RANGE;
+  }
+  for (uint32_t i = 0, at = 0; i <= t->n_instruments; i++) {
+    while (at < t->n_listings && l->listings[at].instrument < i) at++;
+    l->first_listing[i] = at;
   }
   for (uint32_t i = 1; i < t->n_conns; i++) {
     const gw_conn_cfg *c = &l->cfg[i];
