@@ -400,16 +400,19 @@ static inline gw_fix_span span_of(const gw_fix_field *f)
     return (gw_fix_span){f->off, f->len};
 }
 
-/* Takes the header when its fields are 8 9 35 and in any order 34 49 52 56, each as it should be, which is as most messages have them;
- * false: nothing was taken that take_header does not take again. */
-static inline bool take_usual_header(reader *r, size_t headers)
+/* Finds 34, 49, 52 and 56 among the fields 3 to 6; false if these are not they, in any order. The two usual orders, 34 49 52 56 and
+ * 34 49 56 52, are looked for first. */
+static inline bool find_usual(const gw_fix_field *f, const gw_fix_field *found[4])
 {
-    gw_fix_msg *m = r->m;
-    const gw_fix_field *f = m->field;
     uint8_t place[64]; /* of a tag */
     uint64_t tags = 0;
-    if (headers != 7 || f[0].tag != 8 || f[1].tag != 9 || f[2].tag != 35 || f[2].len > 4)
-        return false;
+    size_t swapped = f[5].tag == 56;
+    found[0] = &f[3];
+    found[1] = &f[4];
+    found[2] = &f[5 + swapped];
+    found[3] = &f[6 - swapped];
+    if (f[3].tag == 34 && f[4].tag == 49 && found[2]->tag == 52 && found[3]->tag == 56)
+        return true;
     if ((f[3].tag | f[4].tag | f[5].tag | f[6].tag) > 63)
         return false;
     for (uint8_t i = 3; i < 7; i++) {
@@ -418,15 +421,30 @@ static inline bool take_usual_header(reader *r, size_t headers)
     }
     if (tags != (1ull << 34 | 1ull << 49 | 1ull << 52 | 1ull << 56))
         return false;
-    const gw_fix_field *seq = &f[place[34]], *sent = &f[place[52]];
+    found[0] = &f[place[34]];
+    found[1] = &f[place[49]];
+    found[2] = &f[place[52]];
+    found[3] = &f[place[56]];
+    return true;
+}
+
+/* Takes the header when its fields are 8 9 35 and in any order 34 49 52 56, each as it should be, which is as most messages have them;
+ * false: nothing was taken that take_header does not take again. */
+static inline bool take_usual_header(reader *r, size_t headers)
+{
+    gw_fix_msg *m = r->m;
+    const gw_fix_field *f = m->field, *found[4];
+    if (headers != 7 || f[0].tag != 8 || f[1].tag != 9 || f[2].tag != 35 || f[2].len > 4 || !find_usual(f, found))
+        return false;
+    const gw_fix_field *seq = found[0], *sent = found[2];
     if (!gw_read_time(r->p + sent->off, sent->len, &m->sending_time))
         return false;
     m->sending_off = sent->off;
     m->begin_string = span_of(&f[0]);
     m->msg_type_text = span_of(&f[2]);
     m->msg_type = (uint32_t)(gw_load8(r->p + f[2].off) & ((1ull << 8 * f[2].len) - 1));
-    m->sender_comp_id = span_of(&f[place[49]]);
-    m->target_comp_id = span_of(&f[place[56]]);
+    m->sender_comp_id = span_of(found[1]);
+    m->target_comp_id = span_of(found[3]);
     r->seq_good = gw_read_uint8(r->p + seq->off, seq->len, &m->msg_seq_num);
     return true;
 }
@@ -519,49 +537,67 @@ typedef struct {
     unsigned late;    /* not 0: there are header fields among those behind, or just before */
 } lanes;
 
+/* The constants of index_by_eight. */
+typedef struct {
+    uint32_t all[8], zeros[8], equals[8], one[8], eight[8], bits[8], tens[8], hundreds[8], nine[8], low[8], in_table[8], not_usual[8];
+} lane_constants;
+
+#define X8(C) {C, C, C, C, C, C, C, C}
+static const lane_constants of_lanes = {
+    .all = X8(UINT32_MAX), .zeros = X8(0x30303030), .equals = X8(0x01010101 * ('=' ^ '0')), .one = X8(0x01010101), .eight = X8(8 << 16 | 8),
+    .bits = X8(32), .tens = X8(0x010a010a), .hundreds = X8(1 << 16 | 100), .nine = X8(0x09090909), .low = X8(255), .in_table = X8(1023),
+    .not_usual = X8(DATA | TRAILER_TAG)};
+
+GW_WITH_AVX2 static inline __m256i constant(const uint32_t *eight)
+{
+    return _mm256_loadu_si256((const __m256i *)(const void *)eight);
+}
+
 /* The same for eight fields at a time, a lane each, where every tag has one to three digits, no value is empty and no data field is there;
  * ends[-1] is writable and k 8 to GW_FIX_FIELDS. The last eight lanes overlap those before them, so that none is ever idle. */
 GW_WITH_AVX2 static inline lanes index_by_eight(const uint8_t *p, uint16_t *ends, size_t k, gw_fix_field *field)
 {
-    const __m256i one = _mm256_set1_epi32(1), ones = _mm256_set1_epi8(1), zero = _mm256_setzero_si256();
-    const __m256i not_usual = _mm256_set1_epi32(DATA | TRAILER_TAG);
-    __m256i any_bad = zero;
+    const lane_constants *c = &of_lanes;
+    __asm__("" : "+r"(c)); /* otherwise they are made anew from numbers each time */
+    const __m256i all = constant(c->all);
+    __m256i odd = _mm256_setzero_si256(), below_all = odd, least = all;
     lanes said = {false, 0, 0};
     ends[-1] = UINT16_MAX; /* so that the first field begins at 0 */
-    for (size_t i = 0;; i = i + 16 <= k ? i + 8 : k - 8) {
+    for (size_t i = 0, last = k - 8;; i = i + 8 < last ? i + 8 : last) {
+        __m128i before = _mm_loadu_si128((const __m128i *)(const void *)(ends + i - 1));
+        __m256i start = _mm256_cvtepu16_epi32(_mm_sub_epi16(before, _mm256_castsi256_si128(all)));
         __m256i end = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)(ends + i)));
-        __m256i before = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)(ends + i - 1)));
-        __m256i start = _mm256_and_si256(_mm256_add_epi32(before, one), _mm256_set1_epi32(0xffff));
-        __m256i text = _mm256_i32gather_epi32((const int *)(const void *)p, start, 1);
-        __m256i equals = _mm256_cmpeq_epi8(text, _mm256_set1_epi8('='));
-        __m256i below = _mm256_andnot_si256(equals, _mm256_sub_epi32(equals, one)); /* the bytes before the first '=' */
-        __m256i width = _mm256_madd_epi16(_mm256_maddubs_epi16(ones, _mm256_and_si256(below, ones)), _mm256_set1_epi16(1));
-        __m256i digits = _mm256_and_si256(_mm256_xor_si256(text, _mm256_set1_epi8('0')), below);
-        __m256i bad = _mm256_subs_epu8(digits, _mm256_set1_epi8(9));
-        bad = _mm256_or_si256(bad, _mm256_cmpgt_epi32(width, _mm256_set1_epi32(3)));
-        bad = _mm256_or_si256(bad, _mm256_cmpeq_epi32(_mm256_and_si256(digits, _mm256_set1_epi32(255)), zero)); /* leading zero, none */
-        digits = _mm256_sllv_epi32(digits, _mm256_slli_epi32(_mm256_sub_epi32(_mm256_set1_epi32(4), width), 3));
-        __m256i tag = _mm256_maddubs_epi16(digits, _mm256_set1_epi16(1 << 8 | 10));
-        tag = _mm256_madd_epi16(tag, _mm256_set1_epi32(1 << 16 | 100));
-        __m256i off = _mm256_add_epi32(_mm256_add_epi32(start, width), one), len = _mm256_sub_epi32(end, off);
-        bad = _mm256_or_si256(bad, _mm256_cmpeq_epi32(len, zero));
+        __m256i text = _mm256_xor_si256(_mm256_i32gather_epi32((const int *)(const void *)p, start, 1), constant(c->zeros));
+        __m256i equals = _mm256_cmpeq_epi8(text, constant(c->equals));
+        __m256i below = _mm256_andnot_si256(equals, _mm256_add_epi32(equals, all)); /* the bytes before the first '=' */
+        __m256i digits = _mm256_and_si256(text, below);
+        __m256i minus_bits = _mm256_madd_epi16(_mm256_maddubs_epi16(constant(c->one), below), constant(c->eight)); /* that many, 8 a byte */
+        __m256i aligned = _mm256_sllv_epi32(digits, _mm256_add_epi32(minus_bits, constant(c->bits)));
+        __m256i tag = _mm256_madd_epi16(_mm256_maddubs_epi16(aligned, constant(c->tens)), constant(c->hundreds));
+        __m256i off = _mm256_sub_epi32(_mm256_sub_epi32(start, all), _mm256_srai_epi32(minus_bits, 3)), len = _mm256_sub_epi32(end, off);
         __m256i place = _mm256_or_si256(off, _mm256_slli_epi32(len, 16));
-        __m256i even = _mm256_unpacklo_epi32(tag, place), odd = _mm256_unpackhi_epi32(tag, place);
-        _mm256_storeu_si256((__m256i *)(void *)(field + i), _mm256_permute2x128_si256(even, odd, 0x20));
-        _mm256_storeu_si256((__m256i *)(void *)(field + i + 4), _mm256_permute2x128_si256(even, odd, 0x31));
+        __m256i even_fields = _mm256_unpacklo_epi32(tag, place), odd_fields = _mm256_unpackhi_epi32(tag, place);
+        _mm256_storeu_si256((__m256i *)(void *)(field + i), _mm256_permute2x128_si256(even_fields, odd_fields, 0x20));
+        _mm256_storeu_si256((__m256i *)(void *)(field + i + 4), _mm256_permute2x128_si256(even_fields, odd_fields, 0x31));
 
-        /* The class is the lowest byte; a bad tag can be above 1023. */
-        __m256i class = _mm256_i32gather_epi32((const int *)(const void *)tag_classes, _mm256_and_si256(tag, _mm256_set1_epi32(1023)), 1);
-        any_bad = _mm256_or_si256(any_bad, _mm256_or_si256(bad, _mm256_and_si256(class, not_usual)));
+        /* Not such a message: a byte that is no digit, no '=' among four, a leading zero or no tag, no value. */
+        odd = _mm256_or_si256(odd, _mm256_subs_epu8(digits, constant(c->nine)));
+        below_all = _mm256_or_si256(below_all, below);
+        least = _mm256_min_epu32(least, _mm256_min_epu32(len, _mm256_and_si256(digits, constant(c->low))));
+
+        /* The class is the lowest byte; an odd tag can be above 1023. */
+        __m256i class = _mm256_i32gather_epi32((const int *)(const void *)tag_classes, _mm256_and_si256(tag, constant(c->in_table)), 1);
+        odd = _mm256_or_si256(odd, _mm256_and_si256(class, constant(c->not_usual)));
         unsigned headers = (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_slli_epi32(class, 31)));
         if (i <= 56)
             said.headers |= (uint64_t)headers << i;
         else
             said.late |= headers;
-        if (i + 8 == k)
+        if (i == last)
             break;
     }
-    said.bad = !_mm256_testz_si256(any_bad, any_bad);
+    odd = _mm256_or_si256(odd, _mm256_or_si256(_mm256_srai_epi32(below_all, 31), _mm256_cmpeq_epi32(least, _mm256_setzero_si256())));
+    said.bad = !_mm256_testz_si256(odd, odd);
     return said;
 }
 #endif
@@ -573,10 +609,12 @@ static inline __attribute__((always_inline)) int index_fields(reader *r, size_t 
     if (avx2 && k >= 8 && k <= GW_FIX_FIELDS) {
         lanes said = index_by_eight(r->p, ends, k, r->m->field);
         size_t headers = (size_t)__builtin_ctzll(~said.headers | 1ull << 63);
-        if (!said.bad && !said.late && said.headers >> headers == 0) {
+        if (__builtin_expect(!said.bad && !said.late && said.headers >> headers == 0, 1)) {
             r->m->field_count = (uint16_t)k;
             r->m->first_body = (uint16_t)headers;
-            for (size_t i = take_usual_header(r, headers) ? headers : 0; i < headers; i++)
+            if (__builtin_expect(take_usual_header(r, headers), 1))
+                return 1;
+            for (size_t i = 0; i < headers; i++)
                 take_header(r, i);
             return 1;
         }

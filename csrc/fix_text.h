@@ -348,18 +348,23 @@ static inline bool gw_read_date8(const uint8_t *p, uint32_t *yyyymmdd)
 /* The day since the epoch of "YYYYMMDD", given as digits (first lowest); false unless it is a date from 1970 to 2261. */
 static inline bool gw_read_day(uint64_t d, uint32_t *day)
 {
-    static const uint16_t before[13] = {0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
+    /* Days of the year before each month, common years first; what is no month has no days. */
+    static const uint16_t before[32] = {0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365, 365, 365,
+                                        0, 0, 31, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335, 366, 366, 366};
     if (!gw_all_digits(d))
         return false;
     d = d * 10 + (d >> 8); /* two digits each in bytes 0, 2, 4 and 6 */
-    unsigned century = d & 0xff, of_century = d >> 16 & 0xff, month = d >> 32 & 0xff, of_month = d >> 48 & 0xff;
-    unsigned year = century * 100 + of_century, past = year - 1;
-    if (year - 1970u > 2261u - 1970u || !gw_date_exists(year, month, of_month))
+    unsigned year = (unsigned)(d & 0xff) * 100 + (d >> 16 & 0xff), month = d >> 32 & 0xff, of_month = d >> 48 & 0xff;
+    unsigned since = year - 1970, leap = (year & 3) == 0, lost = 0;
+    if (since > 2261 - 1970 || month > 14)
         return false;
-    bool leap = of_century ? of_century % 4 == 0 : century % 4 == 0;
-    uint32_t days = past * 365 + past / 4 - past / 100 + past / 400; /* of all years since the year 1 */
-    *day = days - 719162 + before[month] + (unsigned)(leap && month > 2) + of_month - 1;
-    return true;
+    if (since >= 2100 - 1970) { /* the first years that divide by four without being leap years */
+        lost = (year > 2100) + (unsigned)(year > 2200);
+        leap &= year != 2100 && year != 2200;
+    }
+    const uint16_t *row = &before[leap * 16 + month];
+    *day = (since * 1461 + 1) / 4 - lost + row[0] + of_month - 1;
+    return of_month - 1 < (unsigned)(row[1] - row[0]);
 }
 
 /* The second of the day of "HH:MM:SS", eight readable bytes; false if it is none. A leap second (only 23:59:60) is the second after. */
@@ -372,8 +377,9 @@ static inline bool gw_read_clock(const uint8_t *p, uint32_t *second)
     t = (t * 10 + (t >> 8)) & pairs; /* two digits each */
     uint64_t minutes = (t * (60 << 24 | 1) >> 24) & 0xffff;
     *second = (uint32_t)(minutes * 60 + (t >> 48));
-    return ((t + 0x0044000044000068u) & 0x0080000080000080u) == 0 || /* 23, 59 and 59 at most */
-           t == (23 | 59ull << 24 | 60ull << 48);
+    if ((t + 0x0044000044000068u) & 0x0080000080000080u) /* above 23, 59 or 59 */
+        return t == (23 | 59ull << 24 | 60ull << 48);
+    return true;
 }
 
 /* The number that the three digits of ".nnn", four readable bytes, write; above 999 if they are not that. */
@@ -394,19 +400,20 @@ static inline bool gw_read_time(const uint8_t *p, size_t n, int64_t *out)
 {
     uint32_t day, second;
     uint64_t fraction = 0;
-    if ((n != 17 && n != 21 && n != 24 && n != 27) || p[8] != '-' || !gw_read_day(gw_load8(p) ^ GW_ZEROS_TEXT, &day) ||
-        !gw_read_clock(p + 9, &second))
-        return false;
-    if (n == 21) {
+    if (n == 21) { /* as most are */
         uint32_t ms = gw_read_ms(p + 17);
         if (ms > 999)
             return false;
         fraction = ms * 1000000ull;
-    } else if (n > 17) {
+    } else if (n == 24 || n == 27) {
         if (p[17] != '.' || !gw_read_uint(p + 18, n - 18, &fraction))
             return false;
         fraction *= gw_pow10[27 - n];
+    } else if (n != 17) {
+        return false;
     }
+    if (p[8] != '-' || !gw_read_day(gw_load8(p) ^ GW_ZEROS_TEXT, &day) || !gw_read_clock(p + 9, &second))
+        return false;
     *out = ((int64_t)day * 86400 + second) * 1000000000 + (int64_t)fraction;
     return true;
 }
