@@ -104,9 +104,12 @@ typedef struct gw_fix_head {
     int64_t orig_sending_time; /* 122, printed if poss_dup */
     uint8_t poss_dup;          /* 1 = 43=Y */
     uint8_t poss_resend;       /* 1 = 97=Y */
+    uint8_t is_long;           /* one of the texts is not short, or `after` not empty */
+    uint8_t pad_;
     uint16_t begin_len, before_len, between_len, after_len; /* of the texts below */
     uint16_t sender_len, target_len;
-    uint8_t pad_[2];
+    uint16_t room;     /* bytes of the longest header */
+    uint8_t pad2_[6];
     int64_t second_ns; /* the second whose text `clock` is, ns since the epoch */
     uint8_t clock[24]; /* YYYYMMDD-HH:MM:SS. */
     uint8_t begin[80]; /* 8=…|9=, then, not counted, 000|35= */

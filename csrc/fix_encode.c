@@ -3,7 +3,7 @@
 #include "fix_rows.h"
 #include "fix_write.h"
 
-#define SLACK 64 /* values are stored as whole words: so much may be written behind the last byte that counts */
+#define SLACK (64 + 28) /* values are stored as whole words, the last by 64 bytes: so much may be written behind the last that counts */
 
 /* What the writers of values share. */
 typedef struct {
@@ -157,23 +157,10 @@ static int write_message(const writer *w, const gw_fix_message *m, uint8_t *out,
     return body < 0 ? body : gw_fix_close(w->h, out, (size_t)head + (size_t)body);
 }
 
-/* What comes before the writing: the message, or NULL with the fault. */
-static inline const gw_fix_message *begin(const gw_fix_dialect *d, unsigned message, const gw_report *r, gw_fault *f)
-{
-    *f = (gw_fault){0, 0, GW_FAULT_NONE, GW_FAULT_NONE, GW_FAULT_NONE, 0};
-    if (message >= d->message_count) {
-        fault(f, GW_E_ARGUMENT, 0, GW_FAULT_NONE, GW_FAULT_NONE);
-        return NULL;
-    }
-    f->message = (uint16_t)message;
-    const gw_fix_message *m = &messages_of(d)[message];
-    return check_given(m, r, f) < 0 ? NULL : m;
-}
-
 /* The room that message m needs in a buffer for words to be stored there. */
 static inline size_t room_of(const gw_fix_message *m, const gw_fix_head *h)
 {
-    return (size_t)h->begin_len + h->before_len + h->between_len + h->after_len + 128 + m->body_max + SLACK; /* what gw_fix_open adds is < 100 */
+    return (size_t)h->room + m->body_max + SLACK;
 }
 
 /* Writes message m anywhere, also near the end of a buffer. */
@@ -190,10 +177,15 @@ __attribute__((noinline)) static int write_aside(const writer *w, const gw_fix_m
 
 int gw_fix_encode_plain(const gw_fix_dialect *d, unsigned message, gw_fix_head *h, const gw_report *r, uint8_t *out, size_t cap, gw_fault *f)
 {
-    const gw_fix_message *m = begin(d, message, r, f);
+    *f = (gw_fault){0, 0, GW_FAULT_NONE, GW_FAULT_NONE, GW_FAULT_NONE, 0};
+    if (message >= d->message_count)
+        return fault(f, GW_E_ARGUMENT, 0, GW_FAULT_NONE, GW_FAULT_NONE);
+    f->message = (uint16_t)message;
+    const gw_fix_message *m = &messages_of(d)[message];
     const writer w = {d, r, h};
-    if (!m)
-        return f->code;
+    int n = check_given(m, r, f);
+    if (n < 0)
+        return n;
     return cap < room_of(m, h) ? write_aside(&w, m, out, cap, f) : write_message(&w, m, out, f);
 }
 
@@ -208,9 +200,8 @@ GW_WITH_AVX2 static inline uint32_t given_32(__m256i words, const uint8_t *place
 }
 
 /* The same of n rows, up to 64. */
-GW_WITH_AVX2 static inline uint64_t given_rows(const gw_report *r, const uint8_t *place, size_t half, size_t n)
+GW_WITH_AVX2 static inline uint64_t given_rows(__m256i words, const uint8_t *place, size_t half, size_t n)
 {
-    __m256i words = _mm256_broadcastsi128_si256(_mm_set_epi64x((long long)r->has2, (long long)r->order.has));
     uint64_t given = given_32(words, place, half);
     if (n > 32)
         given |= (uint64_t)given_32(words, place + 32, half) << 32;
@@ -229,14 +220,13 @@ GW_WITH_AVX2 static inline size_t put_text(const uint8_t *from, unsigned stop, u
 }
 
 /* As write_rows, for up to 64 rows. Each of the short ways leaves what is unusual to write_asking. */
-GW_WITH_AVX2 static inline int write_given(const writer *w, const gw_fix_message *m, uint8_t *body, gw_fault *f)
+GW_WITH_AVX2 static inline int write_given(const writer *w, const gw_fix_message *m, __m256i words, uint8_t *body, gw_fault *f)
 {
     const gw_report *r = w->r;
     const gw_fix_head *h = w->h;
     const gw_fix_row *rows = rows_of(w->d) + m->row_at;
     const uint8_t *maps = map_of(w->d, 0) + 256;
-    const unsigned px = 0u - (unsigned)r->order.px_exp, qty = 0u - (unsigned)r->order.qty_exp;
-    uint64_t given = given_rows(r, (const uint8_t *)w->d + w->d->given_at + m->row_at, w->d->row_count + GW_FIX_GIVEN_MORE, m->row_count);
+    uint64_t given = given_rows(words, (const uint8_t *)w->d + w->d->given_at + m->row_at, w->d->row_count + GW_FIX_GIVEN_MORE, m->row_count);
     uint8_t *o = body;
     for (given &= ~(given << 1 & m->else_rows); given; given &= given - 1) {
         const gw_fix_row *row = rows + (unsigned)__builtin_ctzll(given);
@@ -266,8 +256,8 @@ GW_WITH_AVX2 static inline int write_given(const writer *w, const gw_fix_message
             continue;
         case GW_FIX_WAY_QTY:
             v = gw_load8(from);
-            if (v >= 1000 || qty != 0) {
-                decimals = qty;
+            if (v >= 1000 || r->order.qty_exp != 0) {
+                decimals = 0u - (unsigned)r->order.qty_exp;
                 goto decimal;
             }
             o = value + gw_write_small(value, (unsigned)v);
@@ -282,7 +272,7 @@ GW_WITH_AVX2 static inline int write_given(const writer *w, const gw_fix_message
             goto decimal;
         case GW_FIX_WAY_PRICE:
             v = gw_load8(from);
-            decimals = px;
+            decimals = 0u - (unsigned)r->order.px_exp;
         decimal:
             if (v >= 100000000 || decimals >= 8)
                 break;
@@ -325,28 +315,37 @@ GW_WITH_AVX2 static inline unsigned sum_here(uint8_t *out, size_t n)
     return (unsigned)(_mm_cvtsi128_si64(half) + _mm_extract_epi64(half, 1)) & 255;
 }
 
-GW_WITH_AVX2 static inline int write_message_avx2(const writer *w, const gw_fix_message *m, uint8_t *out, gw_fault *f)
+/* The presence words twice, has in the low half of each. */
+GW_WITH_AVX2 static inline __m256i words_of(const gw_report *r)
 {
-    int head = gw_fix_open(w->h, m->msg_type, out);
-    if (head < 0)
-        return fault(f, head, 0, GW_FAULT_NONE, GW_FAULT_NONE);
-    int body = write_given(w, m, out + head - 1, f);
-    if (body < 0)
-        return body;
-    size_t n = gw_fix_put_length(out, w->h->begin_len, (size_t)head + (size_t)body);
-    return gw_fix_put_trailer(out, n, sum_here(out, n));
+    return _mm256_broadcastsi128_si256(_mm_set_epi64x((long long)r->has2, (long long)r->order.has));
+}
+
+/* Whether check_given finds nothing wrong. */
+GW_WITH_AVX2 static inline bool is_sayable(const gw_fix_message *m, __m128i words)
+{
+    __m128i need = _mm_set_epi64x((long long)m->need_out2, (long long)m->need_out), may = _mm_set_epi64x((long long)m->may_out2, (long long)m->may_out);
+    __m128i wrong = _mm_or_si128(_mm_andnot_si128(words, need), _mm_andnot_si128(may, words));
+    return _mm_testz_si128(wrong, wrong);
 }
 
 GW_WITH_AVX2 static int encode_avx2(const gw_fix_dialect *d, unsigned message, gw_fix_head *h, const gw_report *r, uint8_t *out, size_t cap,
                                     gw_fault *f)
 {
-    const gw_fix_message *m = begin(d, message, r, f);
-    const writer w = {d, r, h};
-    if (!m)
-        return f->code;
-    if (cap < room_of(m, h) || m->row_count > 64)
+    const gw_fix_message *m = &messages_of(d)[message < d->message_count ? message : 0];
+    __m256i words = words_of(r);
+    if (message >= d->message_count || !is_sayable(m, _mm256_castsi256_si128(words)) || cap < room_of(m, h) || m->row_count > 64)
         return gw_fix_encode_plain(d, message, h, r, out, cap, f);
-    return write_message_avx2(&w, m, out, f);
+    *f = (gw_fault){0, 0, (uint16_t)message, GW_FAULT_NONE, GW_FAULT_NONE, 0};
+    const writer w = {d, r, h};
+    int head = gw_fix_open(h, m->msg_type, out);
+    if (head < 0)
+        return fault(f, head, 0, GW_FAULT_NONE, GW_FAULT_NONE);
+    int body = write_given(&w, m, words, out + head - 1, f);
+    if (body < 0)
+        return body;
+    size_t n = gw_fix_put_length(out, h->begin_len, (size_t)head + (size_t)body);
+    return gw_fix_put_trailer(out, n, sum_here(out, n));
 }
 #endif
 

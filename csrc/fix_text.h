@@ -168,20 +168,23 @@ static inline bool gw_read_uint8(const uint8_t *p, size_t n, uint64_t *out)
     return gw_all_digits(d);
 }
 
-/* Writes v without leading zeros; returns the length, 1..20. Stores whole words: up to 24 bytes from o. */
-static inline size_t gw_write_uint(uint8_t *o, uint64_t v)
+/* Writes v < 10^8 without leading zeros; returns the length. Stores 8 bytes. */
+static inline size_t gw_write_uint8(uint8_t *o, uint32_t v)
 {
-    size_t n = 0;
-    if (v >= 100000000u) {
-        uint64_t high = v / 100000000u;
-        n = gw_write_uint(o, high);
-        gw_store8(o + n, gw_digits8((uint32_t)(v % 100000000u)) | GW_ZEROS_TEXT);
-        return n + 8;
-    }
-    uint64_t text = gw_text8((uint32_t)v);
+    uint64_t text = gw_text8(v);
     unsigned skip = (unsigned)__builtin_ctzll((text ^ GW_ZEROS_TEXT) | 1ull << 56) & ~7u; /* a zero still has its last digit */
     gw_store8(o, text >> skip);
     return 8 - skip / 8;
+}
+
+/* The same of any v; the length is 1..20. Stores whole words: up to 24 bytes from o. */
+static inline size_t gw_write_uint(uint8_t *o, uint64_t v)
+{
+    if (v < 100000000u)
+        return gw_write_uint8(o, (uint32_t)v);
+    size_t n = gw_write_uint(o, v / 100000000u);
+    gw_store8(o + n, gw_text8((uint32_t)(v % 100000000u)));
+    return n + 8;
 }
 
 /* The same for v < 1000. Stores 4 bytes. */

@@ -79,6 +79,7 @@ int gw_fix_head_init(gw_fix_head *h, const uint8_t *begin, size_t begin_n, const
                      const uint8_t *target, size_t target_n, const uint8_t *more, size_t more_n)
 {
     memset(h, 0, sizeof *h);
+    h->room = GW_FIX_HEAD_MAX; /* also of a head that cannot be prepared */
     if (begin_n == 0 || sender_n == 0 || target_n == 0)
         return GW_E_EMPTY;
     if (begin_n > GW_FIX_ID_MAX || sender_n > GW_FIX_ID_MAX || target_n > GW_FIX_ID_MAX)
@@ -101,6 +102,8 @@ int gw_fix_head_init(gw_fix_head *h, const uint8_t *begin, size_t begin_n, const
     h->sender_len = (uint16_t)sender_n;
     h->target_len = (uint16_t)target_n;
     gw_write_second(h->clock, 0);
+    h->is_long = h->begin_len + sizeof GW_FIX_BEHIND_BEGIN - 1 > 32 || h->before_len > 32 || h->between_len > 32 || h->after_len > 0;
+    h->room = (uint16_t)(h->begin_len + h->before_len + h->between_len + h->after_len + GW_FIX_HEAD_ADDS);
     return 1;
 }
 
@@ -121,7 +124,9 @@ int gw_fix_head_differs(const gw_fix_head *h, const uint8_t *p, const gw_fix_msg
     return span_is(p, m->target_comp_id, h->before + 4, h->sender_len) ? 0 : 56;
 }
 
-int gw_fix_head_ready(gw_fix_head *h, uint32_t msg_type)
+/* Whether h and a message type can be written; the text of h's second becomes that of its sending time. Returns 1, GW_E_RANGE or
+ * GW_E_ARGUMENT. */
+static int head_ready(gw_fix_head *h, uint32_t msg_type)
 {
     uint32_t rest;
     if (h->sending_time < 0 || (h->poss_dup && h->orig_sending_time < 0) || h->msg_seq_num >= gw_pow10[18])
@@ -137,6 +142,16 @@ int gw_fix_head_ready(gw_fix_head *h, uint32_t msg_type)
         h->second_ns = second * 1000000000;
     }
     return 1;
+}
+
+int gw_fix_open_any(gw_fix_head *h, uint32_t msg_type, uint8_t *out)
+{
+    uint32_t rest;
+    int ready = head_ready(h, msg_type);
+    if (ready < 0)
+        return ready;
+    gw_fix_same_second(h, h->sending_time, &rest);
+    return gw_fix_put_head(h, msg_type, rest, out, false);
 }
 
 size_t gw_fix_move_body(uint8_t *out, size_t at, size_t n)

@@ -8,20 +8,12 @@
 #define GW_FIX_TRAILER 7                  /* "10=nnn|" */
 #define GW_FIX_BEHIND_BEGIN "000\x01" "35=" /* stands behind the begin of a header's template */
 
+#define GW_FIX_HEAD_ADDS 100 /* 000|35=xxxx, |34= and 18 digits, |43=Y, two times, 97=Y|, 122=| come to 92 */
+
 /* Appends n bytes; returns the place behind them. */
 static inline uint8_t *gw_fix_put(uint8_t *o, const void *from, size_t n)
 {
     memcpy(o, from, n);
-    return o + n;
-}
-
-/* The same for the texts of a header template, of which few are longer than 32 bytes: so much can be read and stored without a call. */
-static inline uint8_t *gw_fix_put_part(uint8_t *o, const uint8_t *from, size_t n)
-{
-    if (__builtin_expect(n <= 32, 1))
-        memcpy(o, from, 32);
-    else
-        memcpy(o, from, n);
     return o + n;
 }
 
@@ -51,41 +43,53 @@ static inline uint8_t *gw_fix_put_time(int64_t ns, uint8_t *o)
     return o + 21;
 }
 
-/* Whether h and a message type can be written; the text of h's second becomes that of its sending time. Returns 1, GW_E_RANGE or
- * GW_E_ARGUMENT. */
-int gw_fix_head_ready(gw_fix_head *h, uint32_t msg_type);
-
-/* Writes the header of h from 8= up to and with the SOH before the body; BodyLength gets three places. At most GW_FIX_HEAD_MAX
- * bytes are stored. Returns their number, or a fault of gw_fix_head_ready. */
-static inline __attribute__((always_inline)) int gw_fix_open(gw_fix_head *h, uint32_t msg_type, uint8_t *out)
+/* Appends a text of a header's template. Few are longer than 32 bytes: so much can be read and stored without a call. */
+static inline uint8_t *gw_fix_put_part(uint8_t *o, const uint8_t *from, size_t n, bool is_short)
 {
-    uint32_t rest;
-    bool marked = h->poss_dup | h->poss_resend;
-    if (!gw_fix_same_second(h, h->sending_time, &rest) || marked || h->msg_seq_num >= 100000000 || msg_type - '!' > 255 - '!') {
-        int ready = gw_fix_head_ready(h, msg_type);
-        if (ready < 0)
-            return ready;
-        gw_fix_same_second(h, h->sending_time, &rest);
-    }
-    uint8_t *o = gw_fix_put_part(out, h->begin, h->begin_len + sizeof GW_FIX_BEHIND_BEGIN - 1);
+    if (is_short)
+        memcpy(o, from, 32);
+    else
+        memcpy(o, from, n);
+    return o + n;
+}
+
+/* Writes the header, whose sending time is `rest` ns behind the second whose text h has. If it is usual, h is not long nor marked as
+ * possibly sent before, the number has eight digits at most, and the type one character. */
+static inline __attribute__((always_inline)) int gw_fix_put_head(gw_fix_head *h, uint32_t msg_type, uint32_t rest, uint8_t *out, bool usual)
+{
+    uint8_t *o = gw_fix_put_part(out, h->begin, h->begin_len + sizeof GW_FIX_BEHIND_BEGIN - 1, usual);
     gw_store4(o, msg_type);
-    o += 4 - ((unsigned)__builtin_clz(msg_type) >> 3);
+    o += usual ? 1 : 4 - ((unsigned)__builtin_clz(msg_type) >> 3);
     o = gw_fix_put(o, "\x01" "34=", 4);
-    o += gw_write_uint(o, h->msg_seq_num);
-    if (h->poss_dup)
+    o += usual ? gw_write_uint8(o, (uint32_t)h->msg_seq_num) : gw_write_uint(o, h->msg_seq_num);
+    if (!usual && h->poss_dup)
         o = gw_fix_put(o, "\x01" "43=Y", 5);
-    o = gw_fix_put_part(o, h->before, h->before_len);
+    o = gw_fix_put_part(o, h->before, h->before_len, usual);
     o = gw_fix_put_stamp(h, rest, o);
-    o = gw_fix_put_part(o, h->between, h->between_len);
-    if (marked && h->poss_resend)
+    o = gw_fix_put_part(o, h->between, h->between_len, usual);
+    if (usual)
+        return (int)(o - out);
+    if (h->poss_resend)
         o = gw_fix_put(o, "97=Y\x01", 5);
-    if (marked && h->poss_dup) {
+    if (h->poss_dup) {
         o = gw_fix_put_time(h->orig_sending_time, gw_fix_put(o, "122=", 4));
         *o++ = GW_FIX_SOH;
     }
-    if (h->after_len)
-        o = gw_fix_put(o, h->after, h->after_len);
-    return (int)(o - out);
+    return (int)(gw_fix_put(o, h->after, h->after_len) - out);
+}
+
+/* As gw_fix_open, for any header. */
+int gw_fix_open_any(gw_fix_head *h, uint32_t msg_type, uint8_t *out);
+
+/* Writes the header of h from 8= up to and with the SOH before the body; BodyLength gets three places. At most h->room bytes are
+ * stored, which are at most GW_FIX_HEAD_MAX, and 32 more. Returns their number, GW_E_RANGE or GW_E_ARGUMENT. */
+static inline __attribute__((always_inline)) int gw_fix_open(gw_fix_head *h, uint32_t msg_type, uint8_t *out)
+{
+    uint32_t rest;
+    bool plain = !(h->poss_dup | h->poss_resend | h->is_long);
+    if (plain && gw_fix_same_second(h, h->sending_time, &rest) && h->msg_seq_num < 100000000 && msg_type - '!' <= 255 - '!')
+        return gw_fix_put_head(h, msg_type, rest, out, true);
+    return gw_fix_open_any(h, msg_type, out);
 }
 
 /* Writes a BodyLength that has not three digits, moving the body; as gw_fix_put_length. */
