@@ -205,9 +205,9 @@ typedef struct gw_fix_row {
     uint8_t map;         /* ENUM, CODE: index of the map; MARK: the character; IF: the byte compared with */
     uint8_t head_len;    /* of `head` */
     uint16_t text_len;   /* CONST */
-    uint32_t text_at;    /* CONST: in the dialect's texts */
+    uint32_t at;         /* CONST: of its text, in the dialect's; ENUM: of its map's written half, in the block; prepared */
     uint8_t head[8];     /* "|tag=": the end of the field before as well */
-    uint8_t way;         /* enum gw_fix_way; this and `stop` are gw_fix_dialect_prepare's */
+    uint8_t way;         /* enum gw_fix_way; prepared, as `stop` */
     uint8_t stop;        /* TEXT: its width, 32 at most; CHAR: the character */
     uint8_t pad_[2];
 } gw_fix_row;
@@ -254,7 +254,7 @@ typedef struct gw_fix_dialect {
                         * to look at, then the bit in it. Byte 128 is zero; bit 0 in it is given always, any other bit never */
 } gw_fix_dialect;
 
-/* Fill in what is derived from the rows of p[0..n), all else being there: `way` and `stop` of each, the section at given_at and the
+/* Fill in what is derived from the rows of p[0..n), all else being there: `way` and `stop` of each and ENUM's `at`, the section at given_at and the
  * messages' else_rows for encode, the slots for decode.
  * Returns n, or GW_E_TABLE if something does not lie in it. p must be aligned to 8. */
 int gw_fix_dialect_prepare(void *p, size_t n);

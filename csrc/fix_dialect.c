@@ -86,6 +86,11 @@ static uint8_t stop_of(const gw_fix_dialect *d, const gw_fix_row *row)
     }
 }
 
+static uint32_t at_of(const gw_fix_dialect *d, const gw_fix_row *row)
+{
+    return row->kind == GW_FIX_KIND_ENUM ? d->map_at + row->map * (uint32_t)GW_FIX_MAP_SIZE + 256 : row->at;
+}
+
 /* Where encode looks whether the row is given: the byte of {has, has2}, then the bit. */
 static void place_of(const gw_fix_row *row, uint8_t place[2])
 {
@@ -110,7 +115,7 @@ static uint64_t else_rows_of(const gw_fix_dialect *d, const gw_fix_message *m)
 
 static bool constant_is_inside(const gw_fix_dialect *d, const gw_fix_row *row)
 {
-    return row->text_len > 0 && (uint64_t)row->text_at + row->text_len <= d->text_size;
+    return row->text_len > 0 && (uint64_t)row->at + row->text_len <= d->text_size;
 }
 
 /* ---- what decode derives ---- */
@@ -164,6 +169,7 @@ int gw_fix_dialect_prepare(void *p, size_t n)
         gw_fix_row *row = (gw_fix_row *)(void *)((uint8_t *)p + d->row_at) + i;
         if (row->kind == GW_FIX_KIND_CONST && !constant_is_inside(d, row))
             return GW_E_TABLE;
+        row->at = at_of(d, row);
         row->way = way_of(row);
         row->stop = stop_of(d, row);
         place_of(row, place);
@@ -188,7 +194,7 @@ static bool is_prepared(const gw_fix_dialect *d, size_t i)
     const uint8_t *given = (const uint8_t *)d + d->given_at;
     uint8_t place[2];
     place_of(row, place);
-    return row->way == way_of(row) && row->stop == stop_of(d, row) && given[i] == place[0] &&
+    return row->at == at_of(d, row) && row->way == way_of(row) && row->stop == stop_of(d, row) && given[i] == place[0] &&
            given[d->row_count + GW_FIX_GIVEN_MORE + i] == place[1];
 }
 

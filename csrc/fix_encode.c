@@ -225,8 +225,8 @@ GW_WITH_AVX2 static inline int write_given(const writer *w, const gw_fix_message
     const gw_report *r = w->r;
     const gw_fix_head *h = w->h;
     const gw_fix_row *rows = rows_of(w->d) + m->row_at;
-    const uint8_t *maps = map_of(w->d, 0) + 256;
-    uint64_t given = given_rows(words, (const uint8_t *)w->d + w->d->given_at + m->row_at, w->d->row_count + GW_FIX_GIVEN_MORE, m->row_count);
+    const uint8_t *block = (const uint8_t *)w->d;
+    uint64_t given = given_rows(words, block + w->d->given_at + m->row_at, w->d->row_count + GW_FIX_GIVEN_MORE, m->row_count);
     uint8_t *o = body;
     for (given &= ~(given << 1 & m->else_rows); given; given &= given - 1) {
         const gw_fix_row *row = rows + (unsigned)__builtin_ctzll(given);
@@ -245,7 +245,7 @@ GW_WITH_AVX2 static inline int write_given(const writer *w, const gw_fix_message
             o = value + n;
             continue;
         case GW_FIX_WAY_ENUM:
-            *value = maps[row->map * (size_t)GW_FIX_MAP_SIZE + *from];
+            *value = block[row->at + *from];
             if (*value == 0)
                 break;
             o = value + 1;

@@ -25,7 +25,7 @@ static inline const uint8_t *map_of(const gw_fix_dialect *d, unsigned map)
 /* The constant of a CONST row. */
 static inline const uint8_t *text_of(const gw_fix_dialect *d, const gw_fix_row *row)
 {
-    return (const uint8_t *)d + d->text_at + row->text_at;
+    return (const uint8_t *)d + d->text_at + row->at;
 }
 
 /* The slots of a message. */

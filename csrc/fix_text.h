@@ -59,6 +59,9 @@ static inline void gw_store4(uint8_t *p, uint32_t x)
 /* The three digits of 0..999 as text, first lowest; the fourth byte is 0. 4 KB in fix_write.c. */
 __attribute__((visibility("hidden"))) extern const uint32_t gw_text3[1000];
 
+/* The same without leading zeros; the fourth byte is the length. */
+__attribute__((visibility("hidden"))) extern const uint32_t gw_small3[1000];
+
 /* An unsigned integer of width 1, 2, 4 or 8 bytes. (A memcpy of variable length would be a string instruction, ten times slower.) */
 static inline uint64_t gw_load_uint(const uint8_t *p, size_t width)
 {
@@ -190,10 +193,9 @@ static inline size_t gw_write_uint(uint8_t *o, uint64_t v)
 /* The same for v < 1000. Stores 4 bytes. */
 static inline size_t gw_write_small(uint8_t *o, unsigned v)
 {
-    uint32_t text = gw_text3[v];
-    unsigned skip = (unsigned)__builtin_ctz((text ^ 0x303030u) | 1u << 16) & ~7u;
-    gw_store4(o, text >> skip);
-    return 3 - skip / 8;
+    uint32_t text = gw_small3[v];
+    gw_store4(o, text);
+    return text >> 24;
 }
 
 typedef enum { GW_NUM_OK, GW_NUM_BAD, GW_NUM_PRECISE, GW_NUM_RANGE } gw_num;

@@ -3,16 +3,17 @@
 
 #define SOH GW_FIX_SOH
 
-#define TEXT_1(n) (('0' + (n) / 100) | ('0' + (n) / 10 % 10) << 8 | ('0' + (n) % 10) << 16)
-#define TEXT_10(n) TEXT_1(n), TEXT_1(n + 1), TEXT_1(n + 2), TEXT_1(n + 3), TEXT_1(n + 4), \
-                   TEXT_1(n + 5), TEXT_1(n + 6), TEXT_1(n + 7), TEXT_1(n + 8), TEXT_1(n + 9)
-#define TEXT_100(n) TEXT_10(n), TEXT_10(n + 10), TEXT_10(n + 20), TEXT_10(n + 30), TEXT_10(n + 40), \
-                    TEXT_10(n + 50), TEXT_10(n + 60), TEXT_10(n + 70), TEXT_10(n + 80), TEXT_10(n + 90)
+/* Tables of 0 to 999, by a macro of one number. */
+#define TEN(of, n) of(n), of(n + 1), of(n + 2), of(n + 3), of(n + 4), of(n + 5), of(n + 6), of(n + 7), of(n + 8), of(n + 9)
+#define HUNDRED(of, n) TEN(of, n), TEN(of, n + 10), TEN(of, n + 20), TEN(of, n + 30), TEN(of, n + 40), \
+                       TEN(of, n + 50), TEN(of, n + 60), TEN(of, n + 70), TEN(of, n + 80), TEN(of, n + 90)
+#define THOUSAND(of) HUNDRED(of, 0), HUNDRED(of, 100), HUNDRED(of, 200), HUNDRED(of, 300), HUNDRED(of, 400), \
+                     HUNDRED(of, 500), HUNDRED(of, 600), HUNDRED(of, 700), HUNDRED(of, 800), HUNDRED(of, 900)
+#define TEXT(n) (('0' + (n) / 100) | ('0' + (n) / 10 % 10) << 8 | ('0' + (n) % 10) << 16)
+#define SMALL(n) ((n) < 10 ? TEXT(n) >> 16 | 1 << 24 : (n) < 100 ? TEXT(n) >> 8 | 2 << 24 : TEXT(n) | 3 << 24)
 
-const uint32_t gw_text3[1000] = {
-    TEXT_100(0), TEXT_100(100), TEXT_100(200), TEXT_100(300), TEXT_100(400),
-    TEXT_100(500), TEXT_100(600), TEXT_100(700), TEXT_100(800), TEXT_100(900),
-};
+const uint32_t gw_text3[1000] = {THOUSAND(TEXT)};
+const uint32_t gw_small3[1000] = {THOUSAND(SMALL)};
 
 static uint16_t load16(const uint8_t *p)
 {

@@ -420,7 +420,7 @@ def _pack_row(row: FixRow, map_index: dict[tuple[str, str], int], texts: bytearr
     if row.condition:
         out.map = row.condition[1]
     if row.constant:
-        out.text_at, out.text_len = len(texts), len(row.constant)
+        out.at, out.text_len = len(texts), len(row.constant)
         texts += row.constant.encode()
     if row.kind in (_lib.GW_FIX_KIND_ENUM, _lib.GW_FIX_KIND_CODE) and row.field:
         out.map = map_index[row.table, str(row.field.enum)]
