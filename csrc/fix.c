@@ -711,30 +711,43 @@ unsigned gw_fix_sum(const uint8_t *p, size_t n)
 
 /* ---- identifiers ---- */
 
+#define DIGIT(n) ((n) < 10 ? '0' + (n) : 'A' + (n) - 10)
+#define PAIR(n) (uint16_t)(DIGIT((n) / 36) | DIGIT((n) % 36) << 8)
+#define PAIRS_6(n) PAIR(n), PAIR(n + 1), PAIR(n + 2), PAIR(n + 3), PAIR(n + 4), PAIR(n + 5)
+#define PAIRS_36(n) PAIRS_6(n), PAIRS_6(n + 6), PAIRS_6(n + 12), PAIRS_6(n + 18), PAIRS_6(n + 24), PAIRS_6(n + 30)
+#define PAIRS_216(n) PAIRS_36(n), PAIRS_36(n + 36), PAIRS_36(n + 72), PAIRS_36(n + 108), PAIRS_36(n + 144), PAIRS_36(n + 180)
+
+/* The two digits of 0 to 1295, and one more than the digit that a character is. */
+static const uint16_t pairs[1296] = {PAIRS_216(0), PAIRS_216(216), PAIRS_216(432), PAIRS_216(648), PAIRS_216(864), PAIRS_216(1080)};
+static const uint8_t digit_of[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,  ['8'] = 9,  ['9'] = 10, ['A'] = 11, ['B'] = 12,
+    ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16, ['G'] = 17, ['H'] = 18, ['I'] = 19, ['J'] = 20, ['K'] = 21, ['L'] = 22, ['M'] = 23, ['N'] = 24,
+    ['O'] = 25, ['P'] = 26, ['Q'] = 27, ['R'] = 28, ['S'] = 29, ['T'] = 30, ['U'] = 31, ['V'] = 32, ['W'] = 33, ['X'] = 34, ['Y'] = 35, ['Z'] = 36,
+};
+
 int gw_base36_encode(uint64_t v, uint8_t *out)
 {
-    int i = GW_BASE36_LEN;
-    memset(out, '0', GW_BASE36_LEN);
-    for (; v; v /= 36) /* counters are small: the leading zeros cost no division */
-        out[--i] = (uint8_t) "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[v % 36];
+    gw_store8(out, GW_ZEROS_TEXT);
+    gw_store8(out + GW_BASE36_LEN - 8, GW_ZEROS_TEXT);
+    for (size_t i = GW_BASE36_LEN; v && i > 1; v /= 1296) /* counters are small: the leading zeros cost no division */
+        memcpy(out + (i -= 2), &pairs[v % 1296], 2);
+    out[0] = (uint8_t)('0' + v); /* 3 at most */
     return GW_BASE36_LEN;
 }
 
 int gw_base36_decode(const uint8_t *p, size_t n, uint64_t *v)
 {
-    uint64_t x = 0;
     if (n != GW_BASE36_LEN)
         return GW_E_FORMAT;
-    size_t i = 0;
-    while (i < n && p[i] == '0') /* most of them */
-        i++;
-    for (; i < n; i++) {
-        unsigned d = p[i] >= 'A' && p[i] <= 'Z' ? (unsigned)p[i] - 'A' + 10 : (unsigned)p[i] - '0';
-        if (d > 35 || (d > 9 && p[i] < 'A'))
-            return GW_E_FORMAT;
-        if (__builtin_mul_overflow(x, 36u, &x) || __builtin_add_overflow(x, d, &x))
-            return GW_E_FORMAT;
+    uint64_t x = 0;
+    unsigned first = digit_of[p[0]] - 1u, seen = first;
+    for (size_t i = gw_load8(p) == GW_ZEROS_TEXT ? 8 : 1; i < GW_BASE36_LEN; i++) { /* twelve digits have less than 64 bits */
+        unsigned d = digit_of[p[i]] - 1u;
+        seen |= d;
+        x = x * 36 + d;
     }
+    if (seen > 63 || first > 3 || __builtin_add_overflow(x, first * 4738381338321616896u, &x)) /* 36^12 */
+        return GW_E_FORMAT;
     *v = x;
     return GW_BASE36_LEN;
 }
