@@ -192,6 +192,12 @@ int gw_fix_encode_plain(const gw_fix_dialect *d, unsigned message, gw_fix_head *
 #ifdef GW_FIX_AVX2
 /* ---- the same with AVX2 ---- */
 
+/* The presence words, has in the low half. */
+GW_WITH_AVX2 static inline __m128i words_of(const gw_report *r)
+{
+    return _mm_set_epi64x((long long)r->has2, (long long)r->order.has);
+}
+
 /* Of 32 rows, bit j: whether row j is given and to be written. Each looks up its byte in the presence words, and its bit in the byte. */
 GW_WITH_AVX2 static inline uint32_t given_32(__m256i words, const uint8_t *place, size_t half)
 {
@@ -220,13 +226,13 @@ GW_WITH_AVX2 static inline size_t put_text(const uint8_t *from, unsigned stop, u
 }
 
 /* As write_rows, for up to 64 rows. Each of the short ways leaves what is unusual to write_asking. */
-GW_WITH_AVX2 static inline int write_given(const writer *w, const gw_fix_message *m, __m256i words, uint8_t *body, gw_fault *f)
+GW_WITH_AVX2 static inline int write_given(const writer *w, const gw_fix_message *m, uint8_t *body, gw_fault *f)
 {
     const gw_report *r = w->r;
     const gw_fix_head *h = w->h;
     const gw_fix_row *rows = rows_of(w->d) + m->row_at;
     const uint8_t *block = (const uint8_t *)w->d;
-    uint64_t given = given_rows(words, block + w->d->given_at + m->row_at, w->d->row_count + GW_FIX_GIVEN_MORE, m->row_count);
+    uint64_t given = given_rows(_mm256_broadcastsi128_si256(words_of(r)), block + w->d->given_at + m->row_at, w->d->row_count + GW_FIX_GIVEN_MORE, m->row_count);
     uint8_t *o = body;
     for (given &= ~(given << 1 & m->else_rows); given; given &= given - 1) {
         const gw_fix_row *row = rows + (unsigned)__builtin_ctzll(given);
@@ -315,37 +321,31 @@ GW_WITH_AVX2 static inline unsigned sum_here(uint8_t *out, size_t n)
     return (unsigned)(_mm_cvtsi128_si64(half) + _mm_extract_epi64(half, 1)) & 255;
 }
 
-/* The presence words twice, has in the low half of each. */
-GW_WITH_AVX2 static inline __m256i words_of(const gw_report *r)
-{
-    return _mm256_broadcastsi128_si256(_mm_set_epi64x((long long)r->has2, (long long)r->order.has));
-}
-
 /* Whether check_given finds nothing wrong. */
-GW_WITH_AVX2 static inline bool is_sayable(const gw_fix_message *m, __m128i words)
+GW_WITH_AVX2 static inline bool is_sayable(const gw_fix_message *m, const gw_report *r)
 {
+    __m128i words = words_of(r);
     __m128i need = _mm_set_epi64x((long long)m->need_out2, (long long)m->need_out), may = _mm_set_epi64x((long long)m->may_out2, (long long)m->may_out);
     __m128i wrong = _mm_or_si128(_mm_andnot_si128(words, need), _mm_andnot_si128(may, words));
     return _mm_testz_si128(wrong, wrong);
 }
 
+/* All that is not usual, faults too, is left to the plain way: a header that has no short way, a buffer near its end, many rows. */
 GW_WITH_AVX2 static int encode_avx2(const gw_fix_dialect *d, unsigned message, gw_fix_head *h, const gw_report *r, uint8_t *out, size_t cap,
                                     gw_fault *f)
 {
+    uint32_t rest;
     const gw_fix_message *m = &messages_of(d)[message < d->message_count ? message : 0];
-    __m256i words = words_of(r);
-    if (message >= d->message_count || !is_sayable(m, _mm256_castsi256_si128(words)) || cap < room_of(m, h) || m->row_count > 64)
+    if (message >= d->message_count || m->row_count > 64 || cap < room_of(m, h) || !is_sayable(m, r) || !gw_fix_is_usual(h, m->msg_type, &rest))
         return gw_fix_encode_plain(d, message, h, r, out, cap, f);
     *f = (gw_fault){0, 0, (uint16_t)message, GW_FAULT_NONE, GW_FAULT_NONE, 0};
     const writer w = {d, r, h};
-    int head = gw_fix_open(h, m->msg_type, out);
-    if (head < 0)
-        return fault(f, head, 0, GW_FAULT_NONE, GW_FAULT_NONE);
-    int body = write_given(&w, m, words, out + head - 1, f);
-    if (body < 0)
-        return body;
-    size_t n = gw_fix_put_length(out, h->begin_len, (size_t)head + (size_t)body);
-    return gw_fix_put_trailer(out, n, sum_here(out, n));
+    uint8_t *body = gw_fix_put_head(h, m->msg_type, rest, out, true) - 1;
+    int n = write_given(&w, m, body, f);
+    if (n < 0)
+        return n;
+    size_t length = gw_fix_put_length(out, h->begin_len, (size_t)(body + 1 + n - out));
+    return gw_fix_put_trailer(out, length, sum_here(out, length));
 }
 #endif
 

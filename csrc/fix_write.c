@@ -145,14 +145,14 @@ static int head_ready(gw_fix_head *h, uint32_t msg_type)
     return 1;
 }
 
-int gw_fix_open_any(gw_fix_head *h, uint32_t msg_type, uint8_t *out)
+int gw_fix_open(gw_fix_head *h, uint32_t msg_type, uint8_t *out)
 {
     uint32_t rest;
     int ready = head_ready(h, msg_type);
     if (ready < 0)
         return ready;
     gw_fix_same_second(h, h->sending_time, &rest);
-    return gw_fix_put_head(h, msg_type, rest, out, false);
+    return (int)(gw_fix_put_head(h, msg_type, rest, out, false) - out);
 }
 
 size_t gw_fix_move_body(uint8_t *out, size_t at, size_t n)

@@ -53,11 +53,18 @@ static inline uint8_t *gw_fix_put_part(uint8_t *o, const uint8_t *from, size_t n
     return o + n;
 }
 
-/* Writes the header, whose sending time is `rest` ns behind the second whose text h has. If it is usual, h is not long nor marked as
- * possibly sent before, the number has eight digits at most, and the type one character. */
-static inline __attribute__((always_inline)) int gw_fix_put_head(gw_fix_head *h, uint32_t msg_type, uint32_t rest, uint8_t *out, bool usual)
+/* Whether the header has a short way: h's texts are short, nothing was possibly sent before, its second has its text already, the number
+ * has eight digits at most, and the type one character. */
+static inline bool gw_fix_is_usual(const gw_fix_head *h, uint32_t msg_type, uint32_t *rest)
 {
-    uint8_t *o = gw_fix_put_part(out, h->begin, h->begin_len + sizeof GW_FIX_BEHIND_BEGIN - 1, usual);
+    bool plain = !(h->poss_dup | h->poss_resend | h->is_long);
+    return plain && gw_fix_same_second(h, h->sending_time, rest) && h->msg_seq_num < 100000000 && msg_type - '!' <= 255 - '!';
+}
+
+/* Writes the header, whose sending time is `rest` ns behind the second whose text h has; returns the place behind it. */
+static inline uint8_t *gw_fix_put_head(const gw_fix_head *h, uint32_t msg_type, uint32_t rest, uint8_t *o, bool usual)
+{
+    o = gw_fix_put_part(o, h->begin, h->begin_len + sizeof GW_FIX_BEHIND_BEGIN - 1, usual);
     gw_store4(o, msg_type);
     o += usual ? 1 : 4 - ((unsigned)__builtin_clz(msg_type) >> 3);
     o = gw_fix_put(o, "\x01" "34=", 4);
@@ -68,29 +75,19 @@ static inline __attribute__((always_inline)) int gw_fix_put_head(gw_fix_head *h,
     o = gw_fix_put_stamp(h, rest, o);
     o = gw_fix_put_part(o, h->between, h->between_len, usual);
     if (usual)
-        return (int)(o - out);
+        return o;
     if (h->poss_resend)
         o = gw_fix_put(o, "97=Y\x01", 5);
     if (h->poss_dup) {
         o = gw_fix_put_time(h->orig_sending_time, gw_fix_put(o, "122=", 4));
         *o++ = GW_FIX_SOH;
     }
-    return (int)(gw_fix_put(o, h->after, h->after_len) - out);
+    return gw_fix_put(o, h->after, h->after_len);
 }
-
-/* As gw_fix_open, for any header. */
-int gw_fix_open_any(gw_fix_head *h, uint32_t msg_type, uint8_t *out);
 
 /* Writes the header of h from 8= up to and with the SOH before the body; BodyLength gets three places. At most h->room bytes are
  * stored, which are at most GW_FIX_HEAD_MAX, and 32 more. Returns their number, GW_E_RANGE or GW_E_ARGUMENT. */
-static inline __attribute__((always_inline)) int gw_fix_open(gw_fix_head *h, uint32_t msg_type, uint8_t *out)
-{
-    uint32_t rest;
-    bool plain = !(h->poss_dup | h->poss_resend | h->is_long);
-    if (plain && gw_fix_same_second(h, h->sending_time, &rest) && h->msg_seq_num < 100000000 && msg_type - '!' <= 255 - '!')
-        return gw_fix_put_head(h, msg_type, rest, out, true);
-    return gw_fix_open_any(h, msg_type, out);
-}
+int gw_fix_open(gw_fix_head *h, uint32_t msg_type, uint8_t *out);
 
 /* Writes a BodyLength that has not three digits, moving the body; as gw_fix_put_length. */
 size_t gw_fix_move_body(uint8_t *out, size_t at, size_t n);
