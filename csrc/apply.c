@@ -14,14 +14,14 @@ void *gw_pen_begin(gw_lane *l, gw_pen *pen, uint8_t kind, uint32_t conn, uint32_
 /* The record is whole: `len` bytes. The ring refuses it only where it, or this lane, is damaged: what is not journaled must not happen. */
 void gw_pen_end(gw_lane *l, gw_pen *pen, void *rec, uint32_t len) {
   gw_rec *h = rec;
-  h->len = gw_rec_pad(rec, len);
-  if (pen->live && gw_ring_end(l->ring, len) < 0) {
+  if (!pen->live) h->len = gw_rec_pad(rec, len);
+  else if (gw_ring_end(l->ring, len) < 0) {
     gw_ring_fail(l->ring, GW_FAILED_APPEND);
     l->broken = 1;
     gw_belled(l, 0);
   }
   l->step_first = 0;
-  pen->room = h->len;
+  pen->room = (uint32_t)gw_pad8(len);
 }
 const uint8_t *gw_record(gw_lane *l, uint64_t lsn) {
   const gw_rec *r = l->ring && !l->replaying ? gw_ring_at(l->ring, lsn) : NULL;
@@ -93,14 +93,12 @@ static void apply_restart(gw_lane *l, const gw_rec_restart *r) {
   }
   crash_verdicts(l, (int)r->survived);
 }
-void gw_take_in(gw_lane *l, const uint8_t *rec) {
-  const gw_rec *h = (const gw_rec *)(const void *)rec;
+/* A record that is no message. */
+__attribute__((noinline)) static void take_in_other(gw_lane *l, const gw_rec *h) {
+  const uint8_t *rec = (const uint8_t *)h;
   gw_core *c = l->core;
-  c->now = h->t_ns;
   switch (h->kind) {
     case GW_REC_START: c->started = 1; c->epoch = ((const gw_rec_start *)(const void *)rec)->epoch; break;
-    case GW_REC_IN: apply_in(l, (const gw_rec_in *)(const void *)rec); break;
-    case GW_REC_OUT: gw_apply_out(l, (const gw_rec_out *)(const void *)rec); break;
     case GW_REC_DENY: gw_apply_dec(l, h, &((const gw_rec_deny *)(const void *)rec)->dec, NULL, 0, h->conn, 0); break;
     case GW_REC_COMMAND: gw_apply_cmd(l, (const gw_rec_cmd *)(const void *)rec); break;
     case GW_REC_IO: apply_io(l, (const gw_rec_io *)(const void *)rec); break;
@@ -126,13 +124,14 @@ void gw_take_in(gw_lane *l, const uint8_t *rec) {
     case GW_REC_STOP: c->stopped = 1; c->facts |= GW_FACT_STOPPED; gw_belled(l, 0); break;
     default: break;
   }
-  gw_taken(l, h);
 }
-/* The record is part of what was: its CRC stands for every byte of it. */
-void gw_taken(gw_lane *l, const gw_rec *h) {
-  gw_core *c = l->core;
-  c->lsn = h->lsn;
-  c->digest = (uint32_t)gw_mix((uint64_t)c->digest << 32 | h->crc);
+void gw_take_in(gw_lane *l, const uint8_t *rec) {
+  const gw_rec *h = (const gw_rec *)(const void *)rec;
+  l->core->now = h->t_ns;
+  if (h->kind == GW_REC_IN) apply_in(l, (const gw_rec_in *)(const void *)rec);
+  else if (h->kind == GW_REC_OUT) gw_apply_out(l, (const gw_rec_out *)(const void *)rec);
+  else take_in_other(l, h);
+  gw_taken(l, h);
 }
 int gw_apply(gw_lane *l, const uint8_t *rec) {
   const gw_rec *h = (const gw_rec *)(const void *)rec;

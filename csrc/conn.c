@@ -105,11 +105,6 @@ static uint64_t fix_value(const gw_lane *l, const uint8_t *p, uint32_t tag, int 
 }
 /* The lane's own probes carry "GW-" and a number, so that an answer to one is told from an answer to a session's. */
 static int our_probe(const uint8_t *p, const gw_fix_field *f) { return f && f->len == 3 + GW_BASE36_LEN && memcmp(p + f->off, "GW-", 3) == 0; }
-static int is_type(const gw_lane *l, const char *t) {
-  uint32_t v = 0;
-  for (uint32_t i = 0; t[i]; i++) v |= (uint32_t)(uint8_t)t[i] << (8 * i);
-  return l->fm.msg_type == v;
-}
 static void fix_business(gw_lane *l, uint32_t conn, const uint8_t *p, gw_inmsg *m) {
   gw_fault f;
   l->scr_lsn = 0;
@@ -126,50 +121,56 @@ static int in_time(const gw_lane *l) {
   int64_t age = (int64_t)l->core->now - l->fm.sending_time;
   return l->fm.sending_time == 0 || l->fm.poss_dup || (age <= AGE_MAX_NS && age >= -AGE_MAX_NS);
 }
+/* The types that a session knows, as gw_fix_msg has them. */
+enum { FIX_HEARTBEAT = '0', FIX_TEST_REQUEST = '1', FIX_RESEND_REQUEST = '2', FIX_REJECT = '3', FIX_SEQUENCE_RESET = '4', FIX_LOGOUT = '5', FIX_LOGON = 'A', FIX_BUSINESS_REJECT = 'j' };
+static int behind(const gw_conn *c, const gw_inmsg *m) { return m->seq < c->rx_next ? (m->poss_dup ? CLS_SEQ_LOW_DUP : CLS_SEQ_LOW) : CLS_SEQ_HIGH; }
+static void class_resend_request(gw_lane *l, const gw_conn *c, const uint8_t *p, gw_inmsg *m) {
+  int ok, ok2;
+  m->a = fix_value(l, p, 7, &ok);
+  m->b = fix_value(l, p, 16, &ok2);
+  m->cls = m->seq < c->rx_next ? (uint8_t)behind(c, m) : CLS_RESEND_REQUEST;   /* answered also where it is ahead of a gap */
+  if (m->cls == CLS_RESEND_REQUEST && (!ok || !ok2 || m->a == 0 || (m->b && m->b < m->a))) m->cls = m->seq == c->rx_next ? CLS_MALFORMED : CLS_SEQ_HIGH;
+}
+static void class_heartbeat(gw_lane *l, const gw_conn *c, const uint8_t *p, int test, gw_inmsg *m) {
+  const gw_fix_field *t = fix_find(&l->fm, 112);
+  m->cls = test ? CLS_TEST_REQUEST : t && !our_probe(p, t) ? CLS_TEST_ANSWER : CLS_HEARTBEAT;
+  if (test && (!t || t->len == 0 || t->len > sizeof c->answer)) { m->cls = CLS_MALFORMED; return; }
+  if (t) { m->off = t->off; m->n = t->len; }
+}
 static void class_fix(gw_lane *l, uint32_t conn, const uint8_t *p, uint32_t n, gw_inmsg *m) {
   const gw_conn *c = &l->conns[conn];
-  const gw_conn_cfg *cfg = &l->cfg[conn];
-  int rc = gw_fix_scan(p, n, &l->fm), ok, ok2;
+  int rc = gw_fix_scan(p, n, &l->fm), ok = 1;
+  const uint32_t type = l->fm.msg_type;
   m->seq = l->fm.msg_seq_num;
   m->poss_dup = l->fm.poss_dup;
   if (rc < 0 && rc != GW_E_FIELDS) { m->cls = CLS_GARBLED; m->seq = 0; return; }
-  if (cfg->role == GW_ROLE_DOOR) { m->cls = is_type(l, "A") ? CLS_LOGON : CLS_KNOWN; return; }
+  if (c->role == GW_ROLE_DOOR) { m->cls = type == FIX_LOGON ? CLS_LOGON : CLS_KNOWN; return; }
   if ((m->a = (uint64_t)gw_fix_head_differs(&l->heads[conn], p, &l->fm)) != 0) { m->cls = CLS_HEADER_FAULT; return; }
   if (!in_time(l)) { m->cls = CLS_HEADER_FAULT; m->a = 52; return; }
-  if (is_type(l, "A")) { m->cls = CLS_LOGON; return; }
-  if (is_type(l, "5")) { m->cls = CLS_LOGOUT; return; }
-  if (is_type(l, "2")) {
-    m->cls = m->seq < c->rx_next && !m->poss_dup ? CLS_SEQ_LOW : m->seq < c->rx_next ? CLS_SEQ_LOW_DUP : CLS_RESEND_REQUEST;
-    m->a = fix_value(l, p, 7, &ok);
-    m->b = fix_value(l, p, 16, &ok2);
-    if (m->cls == CLS_RESEND_REQUEST && (!ok || !ok2 || m->a == 0 || (m->b && m->b < m->a))) m->cls = m->seq == c->rx_next ? CLS_MALFORMED : CLS_SEQ_HIGH;
-    return;
+  switch (type) {   /* what counts whatever its number is */
+    case FIX_LOGON: m->cls = CLS_LOGON; return;
+    case FIX_LOGOUT: m->cls = CLS_LOGOUT; return;
+    case FIX_RESEND_REQUEST: class_resend_request(l, c, p, m); return;
+    case FIX_SEQUENCE_RESET: {
+      const gw_fix_field *g = fix_find(&l->fm, 123);
+      m->a = fix_value(l, p, 36, &ok);
+      if (!(g && g->len == 1 && p[g->off] == 'Y')) { m->cls = CLS_SEQ_RESET; return; }
+      break;
+    }
+    default: break;
   }
-  if (is_type(l, "4")) {
-    const gw_fix_field *g = fix_find(&l->fm, 123);
-    m->a = fix_value(l, p, 36, &ok);
-    if (!(g && g->len == 1 && p[g->off] == 'Y')) { m->cls = CLS_SEQ_RESET; return; }
-    if (!ok) { m->cls = m->seq == c->rx_next ? CLS_MALFORMED : m->seq > c->rx_next ? CLS_SEQ_HIGH : m->poss_dup ? CLS_SEQ_LOW_DUP : CLS_SEQ_LOW; return; }
+  if (m->seq != c->rx_next) { m->cls = (uint8_t)behind(c, m); return; }
+  if (!ok || rc == GW_E_FIELDS) { m->cls = CLS_MALFORMED; return; }
+  switch (type) {
+    case FIX_SEQUENCE_RESET: m->cls = m->a <= m->seq ? CLS_GAP_FILL_LOW : CLS_GAP_FILL; return;
+    case FIX_HEARTBEAT: case FIX_TEST_REQUEST: class_heartbeat(l, c, p, type == FIX_TEST_REQUEST, m); return;
+    case FIX_REJECT: case FIX_BUSINESS_REJECT:
+      m->cls = CLS_REJECT;
+      m->a = fix_value(l, p, 45, &ok);
+      if (!ok) m->a = 0;
+      return;
+    default: fix_business(l, conn, p, m);
   }
-  if (m->seq < c->rx_next) { m->cls = m->poss_dup ? CLS_SEQ_LOW_DUP : CLS_SEQ_LOW; return; }
-  if (m->seq > c->rx_next) { m->cls = CLS_SEQ_HIGH; return; }
-  if (rc == GW_E_FIELDS) { m->cls = CLS_MALFORMED; return; }
-  if (is_type(l, "4")) { m->cls = m->a <= m->seq ? CLS_GAP_FILL_LOW : CLS_GAP_FILL; return; }
-  if (is_type(l, "0") || is_type(l, "1")) {
-    const gw_fix_field *t = fix_find(&l->fm, 112);
-    int test = is_type(l, "1");
-    m->cls = test ? CLS_TEST_REQUEST : t && !our_probe(p, t) ? CLS_TEST_ANSWER : CLS_HEARTBEAT;
-    if (test && (!t || t->len == 0 || t->len > sizeof c->answer)) { m->cls = CLS_MALFORMED; return; }
-    if (t) { m->off = t->off; m->n = t->len; }
-    return;
-  }
-  if (is_type(l, "3") || is_type(l, "j")) {
-    m->cls = CLS_REJECT;
-    m->a = fix_value(l, p, 45, &ok);
-    if (!ok) m->a = 0;
-    return;
-  }
-  fix_business(l, conn, p, m);
 }
 static void class_binary(gw_lane *l, uint32_t conn, const uint8_t *p, uint32_t n, gw_inmsg *m) {
   const gw_conn_cfg *cfg = &l->cfg[conn];

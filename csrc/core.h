@@ -297,7 +297,6 @@ int gw_decide_stop(gw_lane *l, gw_pen *pen);
 
 /* apply.c: take in a record that is known to be sound: it was just decided, or looked at */
 void gw_take_in(gw_lane *l, const uint8_t *rec);
-void gw_taken(gw_lane *l, const gw_rec *h);
 void *gw_pen_begin(gw_lane *l, gw_pen *pen, uint8_t kind, uint32_t conn, uint32_t max);
 void gw_pen_end(gw_lane *l, gw_pen *pen, void *rec, uint32_t len);
 
@@ -352,5 +351,10 @@ static inline uint32_t gw_symbol_home(const char *symbol) {
   uint64_t x[2];
   memcpy(x, symbol, 16);
   return (uint32_t)__builtin_bswap64((x[0] * 0xff51afd7ed558ccdull ^ x[1]) * 0xc4ceb9fe1a85ec53ull);
+}
+/* The record is part of what was: its CRC stands for every byte of it. */
+static inline void gw_taken(gw_lane *l, const gw_rec *h) {
+  l->core->lsn = h->lsn;
+  l->core->digest = (uint32_t)gw_mix((uint64_t)l->core->digest << 32 | h->crc);
 }
 #endif

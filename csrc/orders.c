@@ -236,10 +236,10 @@ static void apply_accept(gw_lane *l, const gw_rec *h, const gw_dec *d, const uin
   if (c->free_head == NONE32) c->free_tail = NONE32;
   c->free_count--;
   gw_index_drop(&c->by_client, l->client_pairs, s->key, slot);
-  gw_index_drop(&c->by_client, l->client_pairs, s->rpl_key, slot);
-  gw_index_drop(&c->by_token, l->token_pairs, s->token ? gw_token_key(s->conn_v, s->token) : 0, slot);
-  gw_index_drop(&c->by_token, l->token_pairs, s->rpl_token ? gw_token_key(s->conn_v, s->rpl_token) : 0, slot);
-  gw_index_drop(&c->by_token, l->token_pairs, s->cxl_token ? gw_token_key(s->conn_v, s->cxl_token) : 0, slot);
+  if (s->rpl_key) gw_index_drop(&c->by_client, l->client_pairs, s->rpl_key, slot);
+  if (s->token) gw_index_drop(&c->by_token, l->token_pairs, gw_token_key(s->conn_v, s->token), slot);
+  if (s->rpl_token) gw_index_drop(&c->by_token, l->token_pairs, gw_token_key(s->conn_v, s->rpl_token), slot);
+  if (s->cxl_token) gw_index_drop(&c->by_token, l->token_pairs, gw_token_key(s->conn_v, s->cxl_token), slot);
   s->order = l->scr.order;
   memset((uint8_t *)s + sizeof s->order, 0, sizeof *s - sizeof s->order);
   s->gen = d->gen;
