@@ -10,7 +10,7 @@
 
 #define GW_RING_NOTHING UINT64_MAX /* `at` while no record is being filled; an index entry never set */
 
-/* The index lies behind the struct, the records behind the index. */
+/* The index lies behind the struct, the records behind the index, at the next block. */
 static inline uint64_t *gw_ring_index(const gw_ring *ring) { return (uint64_t *)(uintptr_t)(ring + 1); }
 static inline uint8_t *gw_ring_data(const gw_ring *ring, uint64_t position)
 {
@@ -77,7 +77,7 @@ static inline int gw_ring_end(gw_ring *ring, uint32_t len)
     memcpy(&lsn, p + offsetof(gw_rec, lsn), sizeof lsn);
     if (lsn != ring->head_lsn + 1) return GW_E_ORDER;
     const uint64_t end = ring->at + gw_rec_close(p, len, ring->salt);
-    __atomic_store_n(&gw_ring_index(ring)[lsn & (ring->index_count - 1)], ring->at, __ATOMIC_RELAXED); /* the writer looks too: gw_ring_ahead */
+    __atomic_store_n(&gw_ring_index(ring)[lsn & (ring->index_count - 1)], ring->at, __ATOMIC_RELAXED); /* the writer looks too: journal.c, ahead */
     ring->at = GW_RING_NOTHING;
     __atomic_store_n(&ring->head_lsn, lsn, __ATOMIC_RELEASE);
     __atomic_store_n(&ring->head, end, __ATOMIC_RELEASE);

@@ -12,6 +12,8 @@
 #define FORMAT 1u
 #define RING_MIN 4096u
 #define RING_MAX ((uint64_t)1 << 40)
+#define RECORDS_AHEAD 24u /* so many records before its turn the head of one is asked for, and its place in the index so many before: the lines come from another core */
+#define INDEX_AHEAD 64u
 
 _Static_assert(sizeof(gw_rec) == GW_REC_HEAD, "the head of a record is 40 bytes");
 _Static_assert(sizeof(gw_ring) == 256, "a ring's head is four lines of 64 bytes");
@@ -19,6 +21,7 @@ _Static_assert(offsetof(gw_ring, head) == 128 && offsetof(gw_ring, copied) == 19
 _Static_assert(sizeof(gw_seg_head) == 152 && sizeof(gw_watermark_head) == 56 && sizeof(gw_watermark) == 16, "no hidden padding");
 _Static_assert(sizeof(gw_watermark_head) + GW_WATERMARKS * sizeof(gw_watermark) <= GW_WATERMARK_SLOT, "a slot holds all entries");
 
+static uint64_t in_blocks(uint64_t len) { return (len + GW_BLOCK - 1) / GW_BLOCK * GW_BLOCK; }
 static int power_of_two(uint64_t n) { return n && !(n & (n - 1)); }
 
 static uint64_t load(const uint64_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
@@ -51,7 +54,7 @@ static int sizes_are_sound(uint64_t size, uint64_t index_count)
 uint64_t gw_ring_bytes(uint64_t size, uint64_t index_count)
 {
     if (!sizes_are_sound(size, index_count)) return 0;
-    return sizeof(gw_ring) + gw_rec_padded(index_count * 8) + size;
+    return in_blocks(sizeof(gw_ring) + index_count * 8) + size;
 }
 
 int gw_ring_init(gw_ring *ring, uint64_t bytes, const gw_ring_cfg *cfg)
@@ -85,8 +88,10 @@ int gw_ring_check(const gw_ring *ring, uint64_t bytes)
     if (ring->magic != RING_MAGIC) return GW_E_CONSTANT;
     if (ring->version != FORMAT) return GW_E_VERSION;
     if (ring->head_crc != gw_crc32c(0, ring, offsetof(gw_ring, head_crc))) return GW_E_CHECKSUM;
-    const uint64_t needed = gw_ring_bytes(ring->size, ring->index_count);
-    if (!needed || needed > bytes || ring->data != needed - ring->size || !ring->first_lsn) return GW_E_RANGE;
+    if (!gw_ring_bytes(ring->size, ring->index_count) || !ring->first_lsn) return GW_E_RANGE;
+    /* Wherever it says that its records are: a build before blocks had them right behind the index, and left them for this one to find. */
+    if (ring->size > bytes || ring->data > bytes - ring->size || ring->data % 8) return GW_E_RANGE;
+    if (ring->data < sizeof *ring + ring->index_count * 8) return GW_E_RANGE;
     if (ring->rec_max < GW_REC_HEAD || ring->rec_max > ring->size / 4) return GW_E_RANGE;
     const uint64_t head = load(&ring->head), copied = load(&ring->copied);
     if (head % 8 || copied % 8 || copied > head || head - copied > ring->size) return GW_E_RANGE;
@@ -119,11 +124,6 @@ uint64_t gw_ring_find(const gw_ring *ring, uint64_t lsn, int *found)
     memcpy(&there, gw_ring_data(ring, position) + offsetof(gw_rec, lsn), sizeof there);
     *found = there == lsn && lsn;
     return *found ? position : 0;
-}
-
-void gw_ring_ahead(const gw_ring *ring, uint64_t lsn)
-{
-    __builtin_prefetch(gw_ring_data(ring, __atomic_load_n(&gw_ring_index(ring)[lsn & (ring->index_count - 1)], __ATOMIC_RELAXED)));
 }
 
 uint64_t gw_ring_durable(const gw_ring *ring) { return load(&ring->durable_lsn); }
@@ -167,6 +167,45 @@ int64_t gw_ring_peek(const gw_ring *ring, uint64_t *position, uint64_t head)
     }
     if (len < GW_REC_HEAD || len % 8 || len > ring->rec_max || len > left || len > head - *position) return GW_E_FRAME;
     return len;
+}
+
+/* The head of record `lsn`, if it is in the ring, comes nearer: the lane wrote it long ago, or on another core. A hint: what the index says is not trusted. */
+static void ahead(const gw_ring *ring, uint64_t lsn)
+{
+    const uint64_t *const entry = &gw_ring_index(ring)[(lsn + RECORDS_AHEAD) & (ring->index_count - 1)];
+    const uint8_t *const p = gw_ring_data(ring, __atomic_load_n(entry, __ATOMIC_RELAXED));
+    __builtin_prefetch(p);
+    __builtin_prefetch(p + GW_REC_HEAD - 1);
+    __builtin_prefetch(&gw_ring_index(ring)[(lsn + INDEX_AHEAD) & (ring->index_count - 1)]);
+}
+
+void gw_ring_piece(const gw_ring *ring, uint64_t position, uint64_t lsn, uint64_t head, uint64_t room, uint64_t most, gw_piece *run)
+{
+    const int64_t first = gw_ring_peek(ring, &position, head);
+    const uint64_t left = ring->size - (position & (ring->size - 1));
+    const uint64_t piece = first <= 0 ? 0 : head - position < left ? head - position : left, rec_max = ring->rec_max;
+    const uint8_t *const p = gw_ring_data(ring, position);
+    gw_rec rec;
+    uint64_t bytes = 0;
+    memset(run, 0, sizeof *run);
+    run->begin = position;
+    run->lsn = lsn;
+    run->fault = first < 0 ? (int32_t)first : 0;
+    while (bytes < piece) {
+        memcpy(&rec, p + bytes, sizeof rec);
+        if (rec.len < GW_REC_HEAD || rec.len % 8 || rec.len > rec_max || rec.len > piece - bytes) break; /* the skip too: it goes on at the beginning */
+        if (rec.lsn != lsn + 1) {
+            if (!bytes) run->fault = GW_E_ORDER;
+            break;
+        }
+        if (bytes + rec.len > room || (bytes && bytes + rec.len > most)) break;
+        ahead(ring, rec.lsn);
+        bytes += rec.len;
+        lsn = rec.lsn;
+        run->crc = rec.crc;
+    }
+    run->bytes = bytes;
+    run->lsn = lsn;
 }
 
 /* Segments ---------------------------------------------------------------------------------------------------------------- */

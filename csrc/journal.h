@@ -15,6 +15,7 @@
 
 #define GW_REC_HEAD 40        /* bytes of a record's head */
 #define GW_REC_SKIP 4294967295 /* len of the marker that leads from the end of a ring to its beginning */
+#define GW_BLOCK 4096         /* bytes: a ring's records and a segment's begin at a multiple of it; no disk's block, and here no page, is larger */
 
 /* Kinds of record (SEAM T7). */
 #define GW_REC_START 1
@@ -36,7 +37,7 @@
 #define GW_REC_SNAPSHOT 17
 #define GW_REC_DENY 18
 #define GW_REC_RESTART 19
-#define GW_REC_SYNCED 255 /* the writer's own, in segments only, no payload: everything up to and with `lsn` is on the disk */
+#define GW_REC_SYNCED 255 /* the writer's own, in segments only: everything up to and with `lsn` is on the disk; its payload is zeros that fill up to a place */
 
 /* Flags of a record. */
 #define GW_REC_STEP_FIRST 1
@@ -78,7 +79,7 @@ typedef struct gw_ring {
     uint8_t boot_id[16];   /* of the kernel that the ring lives in */
     uint64_t size;         /* bytes for records, a power of two */
     uint64_t index_count;  /* remembered lsns, a power of two */
-    uint64_t data;         /* where the records begin, bytes from the beginning of this struct */
+    uint64_t data;         /* where the records begin, bytes from the beginning of this struct; a multiple of GW_BLOCK */
     uint64_t rec_max;      /* longest record, bytes, padding included */
     uint64_t first_lsn;    /* of the first record appended to this ring */
     uint32_t after_loss;   /* 1: the ring before this one was lost, or was after such a loss and no RESTART record was written since */
@@ -121,7 +122,7 @@ typedef struct gw_ring_cfg {
 
 /* Bytes of memory for a ring; 0 if the sizes are none a ring can have. */
 uint64_t gw_ring_bytes(uint64_t size, uint64_t index_count);
-/* Make a ring in `mem` (8-byte aligned; better 64). 0, or GW_E_ARGUMENT: a size that cannot be; GW_E_SPACE: `bytes` is too small. */
+/* Make a ring in memory (8-byte aligned; better GW_BLOCK). 0, or GW_E_ARGUMENT: a size that cannot be; GW_E_SPACE: `bytes` is too small. */
 int gw_ring_init(gw_ring *ring, uint64_t bytes, const gw_ring_cfg *cfg);
 /* Is this memory a ring, whole and safe to read? 0 = yes; GW_E_SHORT, GW_E_CONSTANT (no ring), GW_E_VERSION, GW_E_CHECKSUM, GW_E_RANGE. */
 int gw_ring_check(const gw_ring *ring, uint64_t bytes);
@@ -159,10 +160,20 @@ void gw_ring_forget(gw_ring *ring);
 /* The record at *position, of which nothing behind `head` is looked at; *position is moved over a skip to the record's own. Returns its
  * length, 0 at head, GW_E_FRAME if what is there can be no record. The CRC is not checked: gw_rec_check does. */
 int64_t gw_ring_peek(const gw_ring *ring, uint64_t *position, uint64_t head);
+/* Records of a ring that lie in one piece. */
+typedef struct gw_piece {
+    uint64_t begin;        /* position of the first */
+    uint64_t bytes;        /* 0: none */
+    uint64_t lsn;          /* of the last; where there is none, the lsn that was asked to go on from */
+    uint32_t crc;          /* of the last */
+    int32_t fault;         /* none because what is there is no record, or not lsn + 1: GW_E_FRAME, GW_E_ORDER; else 0 */
+} gw_piece;
+
+/* The longest run from `position` on: behind record `lsn`, nothing of it behind `head`, at most `room` bytes, and at most `most` unless one
+ * record alone is longer. Heads are checked as gw_ring_peek does; CRCs are not. */
+void gw_ring_piece(const gw_ring *ring, uint64_t position, uint64_t lsn, uint64_t head, uint64_t room, uint64_t most, gw_piece *run);
 /* The bytes at a position. */
 const uint8_t *gw_ring_bytes_at(const gw_ring *ring, uint64_t position);
-/* The head of record `lsn`, if it is in the ring, comes nearer; from any thread. */
-void gw_ring_ahead(const gw_ring *ring, uint64_t lsn);
 /* The position of record `lsn` if gw_ring_at finds it, else 0 and *found = 0. */
 uint64_t gw_ring_find(const gw_ring *ring, uint64_t lsn, int *found);
 

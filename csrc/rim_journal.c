@@ -41,6 +41,12 @@ static int64_t kernel_sync(void *ctx, int fd)
     return fdatasync(fd) ? -errno : 0;
 }
 
+static void close_if_open(int32_t *fd)
+{
+    if (*fd >= 0) close(*fd);
+    *fd = -1;
+}
+
 /* A signal, or room for a part only, is no failure; a write that takes nothing is. */
 static int64_t write_all(const gw_journal *j, int fd, const uint8_t *from, uint64_t len, uint64_t offset)
 {
@@ -55,6 +61,57 @@ static int64_t write_all(const gw_journal *j, int fd, const uint8_t *from, uint6
     return 0;
 }
 
+/* Direct writes. A long run goes from the ring to the disk without the copy into the page cache, which is nearly all that a buffered write
+ * costs. Only whole blocks go so, and what is left of the run at both ends through the page cache: no page takes both ways, so nothing is
+ * flushed or thrown away first. open(2) leaves it to the file system that buffered readers see what was written directly: those of Linux
+ * that take it drop the cached pages of the range before such a write returns, and writers and readers here share no mapping of a segment
+ * that is being written. The ring is shared memory: what open(2) says of fork and private mappings does not touch it. Durable is either
+ * kind of bytes by fdatasync alone. */
+
+int gw_journal_takes_direct(int fd)
+{
+#ifdef STATX_DIOALIGN
+    struct statx x;
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &x) || !(x.stx_mask & STATX_DIOALIGN)) return 0;
+    if (!x.stx_dio_mem_align || !x.stx_dio_offset_align) return 0;
+    return GW_BLOCK % x.stx_dio_mem_align == 0 && GW_BLOCK % x.stx_dio_offset_align == 0;
+#else
+    (void)fd;
+    return 0;
+#endif
+}
+
+/* Whole blocks. The bytes that were written, fewer where the disk takes it no further this way (and never again); or -errno. */
+static int64_t write_direct(gw_journal *j, const uint8_t *from, uint64_t len, uint64_t offset)
+{
+    uint64_t done = 0;
+    while (done < len && done % GW_BLOCK == 0) {
+        const int64_t n = j->calls.write_at(j->calls.ctx, j->direct_fd, from + done, len - done, offset + done);
+        if (n == -EINTR) continue;
+        if (n == -EINVAL || n == -EOPNOTSUPP) { /* refused as such, before anything was tried */
+            j->no_direct = 1;
+            close_if_open(&j->direct_fd);
+            break;
+        }
+        if (n <= 0) return n ? n : -EIO;
+        done += (uint64_t)n;
+    }
+    return (int64_t)done;
+}
+
+static int64_t write_segment(gw_journal *j, const uint8_t *from, uint64_t len, uint64_t offset)
+{
+    const uint64_t before = (GW_BLOCK - offset % GW_BLOCK) % GW_BLOCK;
+    const int lies_right = ((uintptr_t)from - offset) % GW_BLOCK == 0;
+    if (j->direct_fd < 0 || len < j->writer->direct_min || !lies_right || len < before + GW_BLOCK) return write_all(j, j->segment_fd, from, len, offset);
+    int64_t n = write_all(j, j->segment_fd, from, before, offset);
+    if (n < 0) return n;
+    n = write_direct(j, from + before, (len - before) / GW_BLOCK * GW_BLOCK, offset + before);
+    if (n < 0) return n;
+    const uint64_t done = before + (uint64_t)n;
+    return write_all(j, j->segment_fd, from + done, len - done, offset + done);
+}
+
 static int64_t read_all(int fd, uint8_t *to, uint64_t len, uint64_t offset)
 {
     uint64_t got = 0;
@@ -66,12 +123,6 @@ static int64_t read_all(int fd, uint8_t *to, uint64_t len, uint64_t offset)
         got += (uint64_t)n;
     }
     return (int64_t)got;
-}
-
-static void close_if_open(int32_t *fd)
-{
-    if (*fd >= 0) close(*fd);
-    *fd = -1;
 }
 
 static void segment_name(char *name, uint64_t number) { snprintf(name, NAME_MAX_BYTES, "%08llu.seg", (unsigned long long)number); }
@@ -123,8 +174,12 @@ static int64_t begin_segment(gw_journal *j, const gw_io *io)
     segment_name(name, io->number);
     close_if_open(&j->spare_fd);
     close_if_open(&j->segment_fd);
+    close_if_open(&j->direct_fd);
     j->segment_fd = openat(j->dir_fd, spare, O_RDWR | O_CLOEXEC);
     if (j->segment_fd < 0) return -errno;
+    if (j->writer->direct_min && !j->no_direct && gw_journal_takes_direct(j->segment_fd)) {
+        j->direct_fd = openat(j->dir_fd, spare, O_WRONLY | O_DIRECT | O_CLOEXEC); /* without it everything goes the other way */
+    }
     if ((rc = write_all(j, j->segment_fd, io->src, io->len, 0)) < 0) return rc;
     if ((rc = j->calls.sync(j->calls.ctx, j->segment_fd)) < 0) return rc;
     if (renameat(j->dir_fd, spare, j->dir_fd, name)) return -errno;
@@ -148,7 +203,7 @@ static int64_t read_segment(const gw_journal *j, const gw_io *io)
 static int64_t carry_out(gw_journal *j, const gw_io *io)
 {
     switch (io->kind) {
-    case GW_IO_WRITE: return write_all(j, j->segment_fd, io->src, io->len, io->offset);
+    case GW_IO_WRITE: return write_segment(j, io->src, io->len, io->offset);
     case GW_IO_SYNC: return j->calls.sync(j->calls.ctx, j->segment_fd);
     case GW_IO_SEGMENT: return begin_segment(j, io);
     case GW_IO_READ: return read_segment(j, io);
@@ -214,6 +269,7 @@ static void close_all(gw_journal *j)
 {
     close_if_open(&j->spare_fd);
     close_if_open(&j->segment_fd);
+    close_if_open(&j->direct_fd);
     close_if_open(&j->watermark_fd);
     close_if_open(&j->dir_fd);
 }
@@ -244,7 +300,7 @@ int gw_journal_start(gw_journal *j)
     sigset_t all, before;
     if (!j->calls.write_at) j->calls.write_at = kernel_write_at;
     if (!j->calls.sync) j->calls.sync = kernel_sync;
-    j->dir_fd = j->segment_fd = j->watermark_fd = j->spare_fd = -1;
+    j->dir_fd = j->segment_fd = j->direct_fd = j->watermark_fd = j->spare_fd = -1;
     int64_t rc = open_all(j);
     if (rc == 0) {
         sigfillset(&all); /* signals are for the thread that knows what to do with them */

@@ -30,11 +30,13 @@ typedef struct gw_journal {
     /* the thread's */
     int32_t dir_fd;
     int32_t segment_fd;
+    int32_t direct_fd;             /* the same file, past the page cache; -1: not to be had, or not wanted */
     int32_t watermark_fd;
     int32_t spare_fd;              /* the spare that is being written ahead, -1 = none */
     uint64_t spare_written;        /* bytes of it */
     uint64_t thread;
     uint32_t running;
+    uint32_t no_direct;            /* 1: this disk refused it once */
     uint32_t pad_;
 } gw_journal;
 
@@ -42,6 +44,8 @@ typedef struct gw_journal {
 int gw_journal_start(gw_journal *journal);
 /* Copy and sync what was appended so far, end the thread, close the files. 0, or the writer's failure as in ring->failed. */
 uint64_t gw_journal_stop(gw_journal *journal);
+/* 1 if what lies in this file may be written from memory past the page cache, both at multiples of GW_BLOCK. */
+int gw_journal_takes_direct(int fd);
 /* Wake the writer: after gw_ring_bell said so, or a watermark or a fetch was asked for. */
 void gw_journal_ring_bell(gw_journal *journal);
 

@@ -6,13 +6,11 @@
 /* What is under way; one operation of gw_io may serve several purposes. */
 enum { IDLE, RUN, MARK, LAST_MARK, GROUP_SYNC, SEGMENT, WATERMARK_WRITE, WATERMARK_SYNC, AGAIN_WRITE, AGAIN_SYNC, FETCH_WALK, FETCH_TAKE };
 
-/* Room at the end of a segment for the mark that a stop writes. */
+/* Room at the end of a segment for the mark that a stop writes; a mark has no need to be longer, but before a long run. */
 #define ROOM_FOR_MARK GW_REC_HEAD
 
-/* So many records ahead of a walk their heads are asked for: the lane wrote them long ago, or on another core. */
-#define WALK_AHEAD 8u
-
 _Static_assert(GW_WRITE_MAX % 8 == 0 && GW_FETCH_WALK >= GW_REC_HEAD, "records are multiples of 8");
+_Static_assert(sizeof ((gw_writer *)0)->block >= GW_BLOCK - 8 + GW_REC_HEAD, "the longest mark has a place");
 
 static uint64_t load(const uint64_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
 static void store(uint64_t *word, uint64_t value) { __atomic_store_n(word, value, __ATOMIC_RELEASE); }
@@ -34,6 +32,7 @@ int gw_writer_init(gw_writer *w, gw_ring *ring, const gw_writer_cfg *cfg)
     w->segment_bytes = cfg->segment_bytes;
     w->interval_ns = cfg->interval_ns;
     w->gather_ns = cfg->gather_ns;
+    w->direct_min = cfg->level == GW_LEVEL_ASYNC ? cfg->direct_min : 0;
     w->number = cfg->prev_number;
     w->offset = cfg->prev_end;
     w->position = w->group_end = ring->copied;
@@ -357,31 +356,33 @@ static void next_segment(gw_writer *w, gw_io *io)
     w->head.prev_end = w->number ? w->offset : 0;
     w->head.prev_crc = w->crc;
     gw_seg_head_seal(&w->head);
-    memset(w->block, 0, sizeof w->block);
+    memset(w->block, 0, GW_SEG_DATA);
     memcpy(w->block, &w->head, sizeof w->head);
     w->doing = SEGMENT;
     io->kind = GW_IO_SEGMENT;
     io->number = w->head.number;
     io->src = w->block;
-    io->len = sizeof w->block;
+    io->len = GW_SEG_DATA;
 }
 
-static void next_mark(gw_writer *w, gw_io *io, uint32_t doing)
+static void next_mark(gw_writer *w, gw_io *io, uint32_t doing, uint64_t bytes)
 {
     gw_rec rec;
     memset(&rec, 0, sizeof rec);
+    memset(w->block, 0, bytes);
     rec.kind = GW_REC_SYNCED;
     rec.ver = 1;
     rec.epoch = w->head.epoch;
     rec.lsn = w->ring->durable_lsn;
     memcpy(w->block, &rec, sizeof rec);
-    gw_rec_seal(w->block, sizeof rec, w->ring->salt);
+    gw_rec_seal(w->block, (uint32_t)bytes, w->ring->salt);
+    w->mark_bytes = bytes;
     w->doing = doing;
     io->kind = GW_IO_WRITE;
     io->number = w->number;
     io->offset = w->offset;
     io->src = w->block;
-    io->len = sizeof rec;
+    io->len = bytes;
 }
 
 /* Position behind the last record of the step that begins at `from`: `sync` makes each step durable by itself. */
@@ -396,53 +397,39 @@ static uint64_t end_of_step(const gw_ring *ring, uint64_t from, uint64_t head)
     return head;
 }
 
-/* The longest run of records from w->position that lies in one piece and fits; where it begins, or no bytes. Sets run_*. */
-static uint64_t find_run(gw_writer *w, uint64_t limit, uint64_t room)
+/* Bytes of the mark that goes before the run, 0 = none: what was synced is still to be said (`owed` bytes are kept for
+ * that), or the run is long, lies in the segment otherwise than in the ring, and has `room` behind a mark that mends it. */
+static uint64_t mark_before(const gw_writer *w, uint64_t owed, uint64_t room)
 {
-    uint64_t at = w->position, begin = 0;
-    int64_t n;
-    w->run_bytes = 0;
-    w->run_lsn = w->lsn;
-    while ((n = gw_ring_peek(w->ring, &at, limit)) > 0) {
-        const gw_rec rec = rec_at(gw_ring_bytes_at(w->ring, at));
-        if (rec.lsn != w->run_lsn + 1) {
-            n = GW_E_ORDER;
-            break;
-        }
-        if (!w->run_bytes) begin = at;
-        else if (at != begin + w->run_bytes) break; /* it goes on at the ring's beginning */
-        if (w->run_bytes + (uint64_t)n > room || (w->run_bytes && w->run_bytes + (uint64_t)n > GW_WRITE_MAX)) break;
-        if (w->run_bytes && (at & (w->ring->size - 1)) == 0) break; /* adjacent positions, but not adjacent bytes */
-        gw_ring_ahead(w->ring, rec.lsn + WALK_AHEAD);
-        w->run_bytes += (uint64_t)n;
-        w->run_lsn = rec.lsn;
-        w->run_crc = rec.crc;
-        at += (uint64_t)n;
-    }
-    w->run_end = begin + w->run_bytes;
-    if (n < 0 && !w->run_bytes) fail(w, GW_FAILED_RING, 0);
-    return begin;
+    const gw_piece *const run = &w->run;
+    if (!w->direct_min || run->bytes < w->direct_min) return owed;
+    if (!owed && (run->begin - w->offset) % GW_BLOCK == 0) return 0;
+    const uint64_t mending = GW_REC_HEAD + (run->begin - w->offset - GW_REC_HEAD) % GW_BLOCK;
+    return run->bytes + mending <= room + owed ? mending : owed;
 }
 
 static void next_copy(gw_writer *w, uint64_t limit, gw_io *io)
 {
-    const int mark = w->ring->durable_lsn > w->marked_lsn;
-    const uint64_t used = w->offset + ROOM_FOR_MARK + (mark ? ROOM_FOR_MARK : 0);
-    const uint64_t begin = find_run(w, limit, w->segment_bytes > used ? w->segment_bytes - used : 0);
-    if (load(&w->ring->failed)) {
+    const uint64_t owed = w->ring->durable_lsn > w->marked_lsn ? GW_REC_HEAD : 0;
+    const uint64_t used = w->offset + ROOM_FOR_MARK + owed;
+    const uint64_t room = w->segment_bytes > used ? w->segment_bytes - used : 0;
+    gw_ring_piece(w->ring, w->position, w->lsn, limit, room, GW_WRITE_MAX, &w->run);
+    const uint64_t mark = mark_before(w, owed, room);
+    if (w->run.fault) {
+        fail(w, GW_FAILED_RING, 0);
         io->kind = GW_IO_END;
-    } else if (!w->run_bytes) { /* the next record does not fit: a segment is durable before the next one begins */
+    } else if (!w->run.bytes) { /* the next record does not fit: a segment is durable before the next one begins */
         if (w->unsynced) next_sync(w, io);
         else next_segment(w, io);
     } else if (mark) {
-        next_mark(w, io, MARK);
+        next_mark(w, io, MARK, mark);
     } else {
         w->doing = RUN;
         io->kind = GW_IO_WRITE;
         io->number = w->number;
         io->offset = w->offset;
-        io->src = gw_ring_bytes_at(w->ring, begin);
-        io->len = w->run_bytes;
+        io->src = gw_ring_bytes_at(w->ring, w->run.begin);
+        io->len = w->run.bytes;
     }
 }
 
@@ -494,7 +481,7 @@ void gw_writer_next(gw_writer *w, uint64_t now_ns, gw_io *io)
         io->kind = GW_IO_WATERMARK_SYNC;
     } else if (doing == LAST_MARK) next_sync(w, io);
     else if (next_fetch(w, io) || next_watermark(w, io) || next_group(w, now_ns, stop, io)) return;
-    else if (stop && w->ring->durable_lsn > w->marked_lsn) next_mark(w, io, LAST_MARK);
+    else if (stop && w->ring->durable_lsn > w->marked_lsn) next_mark(w, io, LAST_MARK, GW_REC_HEAD);
     else if (stop) io->kind = GW_IO_END;
     if (io->kind == GW_IO_END) w->ended = 1;
 }
@@ -502,10 +489,10 @@ void gw_writer_next(gw_writer *w, uint64_t now_ns, gw_io *io)
 static void copied(gw_writer *w, uint64_t now_ns)
 {
     remember_place(w, w->lsn + 1, w->number, w->offset);
-    w->offset += w->run_bytes;
-    w->position = w->run_end;
-    w->lsn = w->run_lsn;
-    w->crc = w->run_crc;
+    w->offset += w->run.bytes;
+    w->position = w->run.begin + w->run.bytes;
+    w->lsn = w->run.lsn;
+    w->crc = w->run.crc;
     if (!w->unsynced) w->unsynced_since_ns = now_ns;
     w->unsynced = 1;
     store(&w->ring->copied, w->position);
@@ -541,7 +528,7 @@ void gw_writer_done(gw_writer *w, uint64_t now_ns, int64_t result)
     case RUN: copied(w, now_ns); break;
     case MARK: case LAST_MARK:
         w->marked_lsn = w->ring->durable_lsn;
-        w->offset += GW_REC_HEAD;
+        w->offset += w->mark_bytes;
         break;
     case GROUP_SYNC:
         w->unsynced = 0;

@@ -7,6 +7,9 @@
  *
  * Groups: `async` gathers, and syncs every interval_ns; `group` syncs what was appended while the last sync ran; `sync` one step at a time. Before the
  * first bytes behind a sync it writes a SYNCED mark, so that after a loss of power damage can be told from what never was durable.
+ *
+ * Long runs of `async` lie in the segment as in the ring, modulo GW_BLOCK, so that a rim may write them from there past the page cache.
+ * Where they would not (behind a segment's head, a ring's end, a short mark), a mark goes before them that is as long as it takes.
  */
 #ifndef GW_WRITER_H
 #define GW_WRITER_H
@@ -21,7 +24,7 @@
 #define GW_PLACES 4096        /* remembered places of records; every second is dropped when full */
 #define GW_FETCHES 8          /* reads the lane may have under way */
 #define GW_FETCH_WALK 65536   /* bytes read at once on the way to a record */
-#define GW_WRITE_MAX 1048576  /* most bytes of one write */
+#define GW_WRITE_MAX 4194304  /* most bytes of one write */
 
 /* Operations. */
 #define GW_IO_REST 0            /* nothing to do before deadline_ns, or until the bell */
@@ -91,8 +94,9 @@ typedef struct gw_writer {
     uint64_t unsynced_since_ns;
     uint64_t group_end;      /* position behind the group that is being copied */
     uint64_t marked_lsn;     /* the last SYNCED mark */
-    uint64_t run_end, run_lsn, run_bytes; /* the write under way */
-    uint32_t run_crc;
+    uint64_t mark_bytes;     /* of the mark under way */
+    uint64_t direct_min;     /* as in gw_writer_cfg; 0 at other levels than async */
+    gw_piece run;              /* what the write under way copies */
     uint32_t grants_used;    /* stored by the lane */
     uint32_t watermark_slot; /* which slot holds the newest */
     uint32_t watermark_twice;/* 1: the other slot is older */
@@ -109,7 +113,7 @@ typedef struct gw_writer {
     gw_watermark granting[GW_WATERMARKS];
     gw_segment_place segments[GW_SEGMENTS]; /* segment n at n - 1 */
     gw_record_place places[GW_PLACES];
-    uint8_t block[GW_SEG_DATA];             /* a segment's head or a mark, on its way out */
+    uint8_t block[GW_SEG_DATA + GW_REC_HEAD]; /* a segment's head or a mark, on its way out */
     uint8_t slot[GW_WATERMARK_SLOT];
     uint8_t walk[GW_FETCH_WALK];
 } gw_writer;
@@ -120,6 +124,7 @@ typedef struct gw_writer_cfg {
     uint64_t segment_bytes;  /* a multiple of 4096 with room for the ring's longest record */
     uint64_t interval_ns;    /* async: between a write and its sync */
     uint64_t gather_ns;      /* async: between two looks at a ring that is less than a quarter full; few large writes cost less */
+    uint64_t direct_min;     /* async: a run of so many bytes is a long one; 0: none is */
     uint64_t prev_number;    /* the last segment there is, 0 = none; its records are durable */
     uint64_t prev_end;       /* bytes of it that count */
     uint32_t prev_crc;       /* crc of the last record there is, 0 = none */

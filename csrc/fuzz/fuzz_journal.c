@@ -126,7 +126,7 @@ static void fuzz_watermarks(const uint8_t *data, size_t size)
 
 static void fuzz_fetch(const uint8_t *data, size_t size, int seal)
 {
-    static uint64_t memory[(sizeof(gw_ring) + 64 * 8 + 4096) / 8];
+    static uint64_t memory[(GW_BLOCK + 4096) / 8]; /* head and index in one block, then the records */
     gw_ring *ring = (gw_ring *)(void *)memory;
     const gw_ring_cfg ring_cfg = {.size = 4096, .index_count = 64, .next_lsn = 1000};
     const gw_writer_cfg cfg = {.segment_bytes = 16384, .prev_number = 1, .prev_end = size};

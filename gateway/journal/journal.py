@@ -36,7 +36,9 @@ class JournalConfig:
     """How a journal is kept. Sizes in bytes, times in ns.
 
     ring_bytes: a power of two. index_count: how many of the last records the lane finds in the ring, a power of two.
-    interval_ns: `async`, the longest a written record is not durable. gather_ns: `async`, the longest it stays in the ring only.
+    interval_ns: `async`, the longest a written record is not durable. gather_ns: `async`, under load, the longest it stays in the ring only.
+    poll_ns: the same with no load to speak of; the writer looks this often unasked.
+    direct_min: `async`, a write of so many bytes goes from the ring to the disk past the page cache, where the disk can; 0 = none.
     prewrite: segments are written once before they are used. core: of the writer's thread, -1 = any.
     """
 
@@ -45,7 +47,9 @@ class JournalConfig:
     segment_bytes: int = 64 * MIB
     index_count: int = 1 << 16
     interval_ns: int = 50_000_000
-    gather_ns: int = 2_000_000
+    gather_ns: int = 5_000_000
+    poll_ns: int = 2_000_000
+    direct_min: int = 128 << 10
     prewrite: bool = True
     core: int = -1
 
@@ -109,7 +113,7 @@ def make_writer(found: Found, config: JournalConfig, ring: RingMemory, epoch: in
     writer, cfg = ffi.new("gw_writer *"), ffi.new("gw_writer_cfg *")
     last = found.segments[-1] if found.segments else None
     cfg.level, cfg.epoch, cfg.segment_bytes = LEVELS[config.level], epoch, config.segment_bytes
-    cfg.interval_ns, cfg.gather_ns = config.interval_ns, config.gather_ns
+    cfg.interval_ns, cfg.gather_ns, cfg.direct_min = config.interval_ns, config.gather_ns, config.direct_min
     cfg.prev_number, cfg.prev_end, cfg.prev_crc = (last.number, last.end, last.last_crc) if last else (0, 0, 0)
     for field, value in ((cfg.build_id, build_id), (cfg.config_id, config_id)):
         ffi.memmove(field, value[:32], len(value[:32]))
@@ -182,7 +186,7 @@ class Journal:
         journal = ffi.new("gw_journal *")
         journal.writer = writer
         journal.dir, journal.watermarks = os.fsencode(store.folder), os.fsencode(state_dir / "watermarks")
-        journal.segment_bytes, journal.poll_ns = config.segment_bytes, config.gather_ns
+        journal.segment_bytes, journal.poll_ns = config.segment_bytes, config.poll_ns
         journal.spare_first, journal.spare_end = first, end
         journal.prewrite, journal.core = config.prewrite, config.core
         if calls is not None:

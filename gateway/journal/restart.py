@@ -2,8 +2,9 @@
 
 A tail is *torn* where nothing sound that counts lies behind it: it is cut. It is *damage*, and refused, where something does; except
 after a loss of power (another boot id), where a disk may have written later blocks and not earlier ones: then what lies behind was
-never durable unless a SYNCED mark or the watermark file says that it was. A segment with another one behind it must be sound to
-the byte where the next one says that it ends.
+never durable unless a SYNCED mark or the watermark file says that it was; and except where the ring still has all of it: a direct write
+that the disk refused may have brought its later blocks and not its earlier ones. A segment with another one behind it must be sound to the
+byte where the next one says that it ends.
 """
 
 from collections.abc import Iterator
@@ -99,7 +100,7 @@ def restart(store: Store, ring: RingMemory | None, boot_id: bytes) -> Found:
     boot_id: of the running kernel, 16 bytes.
     Raises: JournalDamaged naming segment and offset. OSError from the store.
     """
-    segments, cut = _segments(store, boot_id)
+    segments, cut = _segments(store, ring, boot_id)
     before_drain = segments
     last_lsn = segments[-1].last_lsn if segments else 0
     journal_id = _journal_id(store, segments)
@@ -110,7 +111,7 @@ def restart(store: Store, ring: RingMemory | None, boot_id: bytes) -> Found:
         if len(image) > lib.GW_SEG_DATA:
             number = len(segments) + 1
             store.create(number, image)
-            segments = [*segments, _scan(store.whole(number), number, 0, boot_id)[0]]
+            segments = [*segments, _scan(store.whole(number), number, 0, ring, boot_id)[0]]
             drained = segments[-1].last_lsn - last_lsn
         survived = not ring_cut and _ring_fits(ring, before_drain, last_lsn)
         if survived and ring.pointer.after_loss:
@@ -155,7 +156,7 @@ def _head(content: Any, number: int) -> Any:
     return head
 
 
-def _scan(content: Any, number: int, limit: int, boot_id: bytes) -> tuple[Segment, str]:
+def _scan(content: Any, number: int, limit: int, ring: RingMemory | None, boot_id: bytes) -> tuple[Segment, str]:
     """One segment and what was cut from it. limit: where the next segment says that it ends; 0 for the last one."""
     head = _head(content, number)
     scan, points = ffi.new("gw_scan *"), ffi.new("gw_point[]", POINTS)
@@ -167,11 +168,15 @@ def _scan(content: Any, number: int, limit: int, boot_id: bytes) -> tuple[Segmen
     cut = ""
     if not limit and scan.behind:
         behind = f"sound bytes (lsn {scan.behind_lsn}) lie behind it at offset {scan.behind}"
-        if bytes(ffi.buffer(head.boot_id)) == boot_id:
+        if _was_being_written(ring, head, scan, boot_id):
+            never = "a write that failed; the ring has what it was to bring"
+        elif bytes(ffi.buffer(head.boot_id)) == boot_id:
             raise _damaged(number, scan.end, f"{why} at lsn {scan.last_lsn + 1}, and {behind}")
-        if scan.behind_synced:
+        elif scan.behind_synced:
             raise _damaged(number, scan.end, f"{why} at lsn {scan.last_lsn + 1}, which was on the disk: {behind}")
-        cut = f"segment {segment_name(number)}, offset {scan.end}: {why}; {behind}, none of it ever durable"
+        else:
+            never = "none of it ever durable"
+        cut = f"segment {segment_name(number)}, offset {scan.end}: {why}; {behind}, {never}"
     elif not limit and scan.fault:
         cut = f"segment {segment_name(number)}, offset {scan.end}: {why}, and nothing sound lies behind it"
     segment = Segment(
@@ -188,7 +193,14 @@ def _scan(content: Any, number: int, limit: int, boot_id: bytes) -> tuple[Segmen
     return segment, cut
 
 
-def _segments(store: Store, boot_id: bytes) -> tuple[list[Segment], str]:
+def _was_being_written(ring: RingMemory | None, head: Any, scan: Any, boot_id: bytes) -> bool:
+    """Is what lies behind the end in this segment's own ring too, and all that lies between: written, but never said to be?"""
+    if ring is None or not _belongs(ring, bytes(ffi.buffer(head.journal_id)), boot_id) or ring.pointer.salt != head.salt:
+        return False
+    return bool(ring.pointer.copied_lsn <= scan.last_lsn and scan.behind_lsn <= ring.pointer.head_lsn and scan.behind_synced <= scan.last_lsn)
+
+
+def _segments(store: Store, ring: RingMemory | None, boot_id: bytes) -> tuple[list[Segment], str]:
     """All segments, the chain between them checked."""
     numbers = store.numbers()
     for expected, number in enumerate(numbers, 1):
@@ -210,7 +222,7 @@ def _segments(store: Store, boot_id: bytes) -> tuple[list[Segment], str]:
         if head.first_lsn != last_lsn + 1 or head.prev_crc != last_crc:
             before = f"segment {segment_name(number - 1)} ends with lsn {last_lsn}" if number > 1 else "a journal begins with lsn 1"
             raise _damaged(number, 0, f"it goes on from lsn {head.first_lsn}, crc {head.prev_crc:08x}; {before}, crc {last_crc:08x}")
-        segment, cut = _scan(content, number, limit, boot_id)
+        segment, cut = _scan(content, number, limit, ring, boot_id)
         segments.append(segment)
         last_lsn, last_crc, content = segment.last_lsn, segment.last_crc, following
     return segments, cut

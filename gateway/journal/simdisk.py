@@ -6,6 +6,7 @@ and of the rest a prefix in the order of writing, its last sector possibly torn;
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from gateway.journal.journal import JournalConfig, make_ring, make_writer
@@ -212,6 +213,23 @@ def killed(journal: SimJournal, boot: bytes, now_ns: int, step: int = 1) -> Iter
             disk = journal.disk.copy()
             disk.files[number].write(offset, content[:written])
             yield Image(f"killed {written} bytes into a write", disk.copy(), ring, boot, r.head_lsn, r.head_lsn)
+
+
+def broken_writes(journal: SimJournal, boot: bytes, now_ns: int, rng: Rng, count: int) -> Iterator[Image]:
+    """The disk refused the write that comes next in its middle: any of its blocks are there, `count` draws; memory is not lost."""
+    r = journal.ring.pointer
+    ring = bytes(ffi.buffer(ffi.cast("uint8_t *", r), journal.ring.length))
+    under_way = journal.under_way(now_ns)
+    if under_way is None:
+        return
+    number, offset, content = under_way
+    borders = [offset, *range(offset // lib.GW_BLOCK * lib.GW_BLOCK + lib.GW_BLOCK, offset + len(content), lib.GW_BLOCK), offset + len(content)]
+    for _ in range(count):
+        disk, kept = journal.disk.copy(), [begin for begin in borders[:-1] if rng.below(2)]
+        for begin, end in pairwise(borders):
+            if begin in kept:
+                disk.files[number].write(begin, content[begin - offset : end - offset])
+        yield Image(f"a write at {offset} broke, of its blocks {borders} only {kept} are there", disk.copy(), ring, boot, r.head_lsn, r.head_lsn)
 
 
 def power_cuts(journal: SimJournal, next_boot: bytes, step: int = 1) -> Iterator[Image]:

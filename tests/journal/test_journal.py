@@ -1,14 +1,17 @@
 """The real thing: ring in shared memory, writer thread, files; processes that are killed, disks that fail, two gateways on one state."""
 
 import errno
+import fcntl
 import json
 import os
+import random
 import select
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +259,158 @@ def test_writes_that_take_a_part_only_are_finished(state_dir: Path) -> None:
     append(journal, 50)
     journal.stop()
     assert keep and len(list(JournalReader(state_dir).records())) == 50
+
+
+# Direct writes -------------------------------------------------------------------------------------------------------------
+
+DIRECT = replace(SMALL, level="async", ring_bytes=1 << 20, segment_bytes=1 << 20, interval_ns=5_000_000, gather_ns=20_000_000, direct_min=16384)
+
+
+def large(lsn: int) -> bytes:
+    """The payload of record `lsn` in these tests: up to 4 KB."""
+    rng = random.Random(lsn)
+    return rng.randbytes(rng.randrange(512) * 8)
+
+
+@dataclass
+class Watched:
+    """A disk that notes every write into a segment, and answers direct ones as it is told: -errno; or takes so many bytes of each at most."""
+
+    refuses: int = 0
+    short: int = 1 << 60
+    writes: list[tuple[int, bool, int, int, int]] = field(default_factory=list)  # file, direct, memory, offset, bytes
+    keep: list[Any] = field(default_factory=list)
+
+    @property
+    def direct(self) -> list[tuple[int, bool, int, int, int]]:
+        return [write for write in self.writes if write[1]]
+
+    def calls(self) -> Any:
+        @ffi.callback("int64_t(void *, int, const uint8_t *, uint64_t, uint64_t)")
+        def write_at(ctx: Any, fd: int, src: Any, length: int, offset: int) -> int:
+            direct = bool(fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_DIRECT)
+            self.writes.append((os.fstat(fd).st_ino, direct, int(ffi.cast("uintptr_t", src)), offset, length))
+            if direct and self.refuses:
+                return -self.refuses
+            return os.pwrite(fd, ffi.buffer(src, min(length, self.short) if direct else length), offset)
+
+        @ffi.callback("int64_t(void *, int)")
+        def sync_it(ctx: Any, fd: int) -> int:
+            os.fdatasync(fd)
+            return 0
+
+        self.keep = [write_at, sync_it]
+        return ffi.new("gw_disk_calls *", {"write_at": write_at, "sync": sync_it, "ctx": ffi.NULL})[0]
+
+
+@pytest.fixture
+def direct_dir(state_dir: Path) -> Path:
+    """A state_dir on a disk that can be written past the page cache."""
+    with open(state_dir / "asked", "wb") as file:
+        if not lib.gw_journal_takes_direct(file.fileno()):
+            pytest.skip(f"not run: the disk of {state_dir} says of no alignment that it takes direct writes (statx, STATX_DIOALIGN)")
+    return state_dir
+
+
+def open_segments() -> list[str]:
+    """Segments that this process has a descriptor of, once for each."""
+    found = [os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")]
+    return [path for path in found if path.endswith(".seg")]
+
+
+def append_large(journal: Journal, count: int) -> None:
+    for _ in range(count):
+        until = time.monotonic() + PATIENCE_S
+        while not append_to(journal.ring.pointer, large(lib.gw_ring_next_lsn(journal.ring.pointer)), flags=1):
+            if journal.failure:
+                return
+            assert time.monotonic() < until, "no room"
+            if lib.gw_ring_bell(journal.ring.pointer, 1):
+                journal.ring_bell()
+            os.sched_yield()
+
+
+def assert_large(state_dir: Path, count: int) -> None:
+    """The segments hold records 1 … count as they were appended, by a restart and by a reader."""
+    found = found_in(state_dir)
+    assert (found.next_lsn, found.ring_survived) == (count + 1, True)
+    assert [bytes(raw[40:]) for raw in found.raw()] == [large(lsn) for lsn in range(1, count + 1)]
+    assert [payload for _, payload in JournalReader(state_dir).records()] == [large(lsn) for lsn in range(1, count + 1)]
+
+
+def test_long_runs_go_past_the_page_cache_in_whole_blocks(direct_dir: Path) -> None:
+    disk = Watched()
+    journal = begin(direct_dir, DIRECT, calls=disk.calls())
+    append_large(journal, 2000)
+    journal.stop()
+    assert not open_segments(), "both descriptors of a segment are closed"
+    assert len(DirStore(direct_dir).numbers()) > 3
+    assert sum(length for *_, length in disk.direct) > 1_000_000
+    assert all(n % lib.GW_BLOCK == 0 for _, _, memory, offset, length in disk.direct for n in (memory, offset, length))
+    pages: dict[bool, set[tuple[int, int]]] = {True: set(), False: set()}
+    for file, direct, _, offset, length in disk.writes:
+        pages[direct] |= {(file, page) for page in range(offset // lib.GW_BLOCK, (offset + length - 1) // lib.GW_BLOCK + 1)}
+    assert not pages[True] & pages[False], "no page is written both ways"
+    assert_large(direct_dir, 2000)
+
+
+def test_who_reads_along_sees_a_beginning_at_any_moment(direct_dir: Path) -> None:
+    disk = Watched()
+    journal = begin(direct_dir, DIRECT, calls=disk.calls())
+    cursor, lsn = JournalReader(direct_dir).cursor(), 0
+    for _ in range(300):
+        append_large(journal, 7)
+        assert len(open_segments()) <= 2, "the active one, both ways"
+        for head, payload in cursor.read():
+            lsn += 1
+            assert (head.lsn, payload) == (lsn, large(lsn))
+    journal.stop()
+    assert disk.direct and 0 < lsn <= 2100
+    assert_large(direct_dir, 2100)
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.EOPNOTSUPP])
+def test_a_disk_that_refuses_direct_writes_is_written_the_other_way_for_good(direct_dir: Path, code: int) -> None:
+    disk = Watched(refuses=code)
+    journal = begin(direct_dir, DIRECT, calls=disk.calls())
+    append_large(journal, 1500)
+    journal.stop()
+    assert len(disk.direct) == 1 and len(DirStore(direct_dir).numbers()) > 2, "asked once, in the first segment"
+    assert_large(direct_dir, 1500)
+
+
+@pytest.mark.parametrize("short", [4096, 8192, 512, 4608])
+def test_direct_writes_that_take_a_part_only_are_finished(direct_dir: Path, short: int) -> None:
+    disk = Watched(short=short)
+    journal = begin(direct_dir, DIRECT, calls=disk.calls())
+    append_large(journal, 500)
+    journal.stop()
+    assert len(disk.direct) > 1
+    assert all(n % lib.GW_BLOCK == 0 for _, _, memory, offset, length in disk.direct for n in (memory, offset, length)), "an odd rest goes the other way"
+    assert_large(direct_dir, 500)
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC])
+def test_a_direct_write_that_fails_is_never_tried_again(direct_dir: Path, code: int) -> None:
+    disk = Watched(refuses=code)
+    journal = begin(direct_dir, DIRECT, calls=disk.calls())
+    append_large(journal, 2000)
+    wait_told(journal, lambda: journal.failure)
+    with pytest.raises(JournalFailed, match="writing a journal segment: ") as error:
+        journal.stop()
+    last = journal.ring.pointer.head_lsn
+    assert error.value.errno == code and len(disk.direct) == 1 and disk.writes[-1][1]
+    assert_large(direct_dir, last)
+
+
+@pytest.mark.parametrize("level", ["group", "sync"])
+def test_where_somebody_waits_nothing_goes_past_the_page_cache(state_dir: Path, level: str) -> None:
+    disk = Watched()
+    journal = begin(state_dir, replace(DIRECT, level=level, direct_min=8), calls=disk.calls())
+    append_large(journal, 40)
+    journal.stop()
+    assert disk.writes and not disk.direct
+    assert_large(state_dir, 40)
 
 
 def test_what_cannot_start_says_why(state_dir: Path) -> None:

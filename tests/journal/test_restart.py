@@ -8,14 +8,16 @@ from itertools import pairwise
 import pytest
 
 from gateway.journal.errors import JournalDamaged
+from gateway.journal.reader import JournalReader
 from gateway.journal.record import HEAD, Kind, ffi, lib
 from gateway.journal.restart import Found, RingMemory, restart
-from gateway.journal.simdisk import SimDisk, SimJournal, crash_images, killed
+from gateway.journal.simdisk import Image, SimDisk, SimJournal, broken_writes, crash_images, killed
 from gateway.seams import SeededRng
 from tests.journal.ring import append_to
 from tests.journal.sim import BOOT, MS, NEXT_BOOT, append, assert_sound, config, content
 
 LEVELS = ["async", "group", "sync"]
+DIRECT = {"ring_bytes": 16384, "segment_bytes": 32768, "direct_min": 512}  # long runs, and the long marks before them, in a small journal
 
 
 def small(level: str = "group", count: int = 12, stop: bool = True) -> SimJournal:
@@ -40,13 +42,13 @@ def refused(disk: SimDisk, ring: RingMemory | None, boot: bytes) -> str:
 # Crashes -------------------------------------------------------------------------------------------------------------------
 
 
-def life(level: str, seed: int) -> Iterator[tuple[SimJournal, int]]:
+def life(level: str, seed: int, most: int = 8, **changes: int) -> Iterator[tuple[SimJournal, int]]:
     """A journal in the middle of its work, before each operation of its writer, and the time."""
     rng = random.Random(seed)
-    journal = SimJournal.fresh(config(level), boot=BOOT, salt=seed)
+    journal = SimJournal.fresh(config(level, **changes), boot=BOOT, salt=seed)
     now = 0
     for _ in range(12):
-        append(journal, rng.randrange(1, 9))
+        append(journal, rng.randrange(1, most + 1))
         if rng.random() < 0.3:
             lib.gw_watermark_ask(journal.writer, 1, 1, 0, journal.ring.pointer.head_lsn + 100)
         now += rng.randrange(30 * MS)
@@ -74,6 +76,80 @@ def test_a_power_cut_at_every_byte() -> None:
     assert journal.ring.pointer.durable_lsn == 3 and journal.disk.files[1].unsynced > 300
     for image in crash_images(journal, BOOT, NEXT_BOOT, 70 * MS, SeededRng(1), step=1, draws=300):
         assert_sound(image.restart(), image.durable_lsn, image.head_lsn, image.what)
+
+
+def marks_in(journal: SimJournal) -> list[int]:
+    """Lengths of the marks in the newest segment."""
+    whole, at, found = journal.disk.whole(max(journal.disk.numbers())), lib.GW_SEG_DATA, []
+    while at < len(whole) and (length := int.from_bytes(whole[at : at + 4], "little")):
+        found += [length] if whole[at + 8] == Kind.SYNCED else []
+        at += length
+    return found
+
+
+def test_a_crash_around_long_marks_and_long_runs(seed: int) -> None:
+    for journal, now in life("async", seed, most=40, **DIRECT):
+        for image in crash_images(journal, BOOT, NEXT_BOOT, now, SeededRng(seed), step=1511, draws=3):
+            found = image.restart()
+            assert_sound(found, image.durable_lsn, image.head_lsn, image.what)
+            assert found.ring_survived == (image.ring is not None), image.what
+
+
+def test_a_power_cut_in_a_long_mark() -> None:
+    journal = SimJournal.fresh(config("async", **DIRECT), boot=BOOT)
+    append(journal, 3)
+    journal.run(0)
+    journal.run(60 * MS)
+    append(journal, 8)
+    journal.run(70 * MS)
+    assert journal.ring.pointer.durable_lsn == 3 and marks_in(journal) == [lib.GW_BLOCK]
+    for image in crash_images(journal, BOOT, NEXT_BOOT, 70 * MS, SeededRng(1), step=13, draws=300):
+        assert_sound(image.restart(), image.durable_lsn, image.head_lsn, image.what)
+
+
+def assert_healed(image: Image, durable_lsn: int) -> bool:
+    """With the ring all is found, also after a death within the restart. Alone at the same boot: a beginning, or refused; True if refused."""
+    alone = image.disk.copy()
+    for _ in range(2):
+        found = image.restart()
+        assert_sound(found, image.head_lsn, image.head_lsn, image.what)
+        assert found.ring_survived, image.what
+    assert [head.lsn for head, _ in JournalReader(image.disk).records()] == list(range(1, image.head_lsn + 1)), image.what
+    assert_sound(restart(alone.copy(), None, NEXT_BOOT), durable_lsn, image.head_lsn, image.what)
+    try:
+        assert_sound(restart(alone, None, BOOT), durable_lsn, image.head_lsn, image.what)
+    except JournalDamaged as error:
+        assert "and sound bytes" in str(error), image.what
+        return True
+    return False
+
+
+def test_a_write_that_broke_in_its_middle_loses_nothing_while_the_ring_is_there(seed: int) -> None:
+    for journal, now in life("async", seed, most=40, **DIRECT):
+        for image in broken_writes(journal, BOOT, now, SeededRng(seed), 4):
+            assert_healed(image, journal.ring.pointer.durable_lsn)
+
+
+def test_later_blocks_of_a_write_that_broke_are_no_damage() -> None:
+    journal = SimJournal.fresh(config("async", **DIRECT), boot=BOOT)
+    append(journal, 5)
+    journal.run(0)
+    append(journal, 60)
+    refusals = [assert_healed(image, 0) for image in broken_writes(journal, BOOT, 10 * MS, SeededRng(1), 40)]
+    assert len(refusals) == 40 and 5 < sum(refusals) < 35
+
+
+def test_damage_in_what_was_said_to_be_copied_is_refused_though_the_ring_is_there() -> None:
+    journal = SimJournal.fresh(config("async", **DIRECT), boot=BOOT)
+    append(journal, 8)
+    journal.run(0)
+    append(journal, 4)
+    ring = ring_image(journal)
+    assert (ring.pointer.copied_lsn, ring.pointer.head_lsn) == (8, 12)
+    wrong = bytearray(journal.disk.whole(1))
+    wrong[lib.GW_SEG_DATA + 41] ^= 1
+    journal.disk.create(1, bytes(wrong))
+    assert "and sound bytes (lsn 2) lie behind it" in refused(journal.disk, ring, BOOT)
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -8,6 +8,16 @@ from gateway.journal.record import HEAD, Kind, ffi, lib
 from tests.journal.ring import Ring
 
 
+def crc32c(content: bytes) -> int:
+    """RFC 3720 appendix B.4, bit by bit."""
+    crc = 0xFFFFFFFF
+    for byte in content:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
 def pad8(payload: bytes) -> bytes:
     return payload + bytes(-len(payload) % 8)
 
@@ -141,13 +151,35 @@ def test_the_bell_is_rung_once_and_only_when_wanted() -> None:
         (4096, 1024, 0, 1, "GW_E_ARGUMENT"),
         (4096, 64, 1032, 1, "GW_E_ARGUMENT"),
         (4096, 64, 0, 0, "GW_E_ARGUMENT"),
-        (8192, 64, 0, 1, "GW_E_SPACE"),
+        (16384, 64, 0, 1, "GW_E_SPACE"),
     ],
 )
 def test_sizes(size: int, index_count: int, rec_max: int, next_lsn: int, fault: str | int) -> None:
-    memory = ffi.new("uint64_t[]", (256 + 512 * 8 + 4096) // 8)
+    bytes_there = 2 * lib.GW_BLOCK + 4096  # head and index of 512, in whole blocks, and the records
+    memory = ffi.new("uint64_t[]", bytes_there // 8)
     cfg = ffi.new("gw_ring_cfg *", {"size": size, "index_count": index_count, "rec_max": rec_max, "next_lsn": next_lsn})
-    assert lib.gw_ring_init(ffi.cast("gw_ring *", memory), 256 + 512 * 8 + 4096, cfg) == (getattr(lib, fault) if fault else 0)
+    assert lib.gw_ring_init(ffi.cast("gw_ring *", memory), bytes_there, cfg) == (getattr(lib, fault) if fault else 0)
+
+
+def test_records_begin_at_a_block() -> None:
+    for size, index_count in ((4096, 8), (4096, 64), (4096, 512), (65536, 512), (1 << 20, 1 << 14)):
+        ring = Ring(size=size, index_count=index_count)
+        assert ring.pointer.data % lib.GW_BLOCK == 0 and ring.pointer.data >= 256 + index_count * 8
+        assert lib.gw_ring_bytes(size, index_count) == ring.pointer.data + size
+
+
+def test_a_ring_of_a_build_before_blocks_is_still_found() -> None:
+    """Its records begin right behind its index; what a dead process left there is not lost to the next build."""
+    ring = Ring(index_count=64)
+    r, old = ring.pointer, 256 + 64 * 8
+    records = bytes(ffi.buffer(lib.gw_ring_bytes_at(r, 0), 4096))
+    for data, sound in ((old, True), (old - 8, False), (old + 4, False), (r.data, True), (r.data + 8, False), (2**64 - 8, False)):
+        image = bytearray(ring.image())
+        image[64:72] = data.to_bytes(8, "little")
+        image[92:96] = crc32c(bytes(image[:92])).to_bytes(4, "little")
+        if sound:
+            image[data : data + 4096] = records
+        assert (lib.gw_ring_check(ffi.cast("gw_ring *", ffi.from_buffer(image)), len(image)) == 0) == sound, data
 
 
 def test_attaching_to_damaged_memory_is_refused() -> None:

@@ -5,9 +5,11 @@ import random
 
 import pytest
 
+from gateway.journal.reader import JournalReader
 from gateway.journal.record import HEAD, ffi, lib
 from gateway.journal.restart import restart
 from gateway.journal.simdisk import SimDisk, SimJournal
+from tests.journal.ring import append_to
 from tests.journal.sim import BOOT, MS, NEXT_BOOT, append, assert_sound, config, content
 
 WRITE, SYNC, SEGMENT, READ = lib.GW_IO_WRITE, lib.GW_IO_SYNC, lib.GW_IO_SEGMENT, lib.GW_IO_READ
@@ -28,8 +30,8 @@ def test_async_gathers_and_syncs_in_the_background() -> None:
     assert did(journal, 0) == [WRITE], "one write for all that is there"
     assert (r.copied_lsn, r.durable_lsn) == (3, 0)
     append(journal, 2)
-    assert did(journal, 1 * MS) == [], "the ring is nearly empty: it gathers"
-    assert did(journal, 2 * MS) == [WRITE]
+    assert did(journal, 4 * MS) == [], "the ring is nearly empty: it gathers"
+    assert did(journal, 5 * MS) == [WRITE]
     assert did(journal, 49 * MS) == [] and r.durable_lsn == 0
     assert did(journal, 50 * MS) == [SYNC] and r.durable_lsn == 5
     assert did(journal, 500 * MS) == [], "nothing new, nothing to sync"
@@ -119,6 +121,112 @@ def test_damage_in_the_ring_is_not_copied() -> None:
     ffi.cast("gw_rec *", p).len = 12
     journal.run(0)
     assert journal.ring.pointer.failed >> 32 == lib.GW_FAILED_RING and journal.ring.pointer.copied_lsn == 2
+
+
+def writes(journal: SimJournal, now_ns: int) -> list[tuple[int, int, bytes]]:
+    """Everything there is to do at this time: of each write into a segment (position in the ring, offset in the file, bytes); of a mark, position -1."""
+    found = []
+    while True:
+        under_way = journal.under_way(now_ns)
+        kind = journal.step(now_ns)
+        if kind in (lib.GW_IO_REST, lib.GW_IO_END):
+            return found
+        if under_way is not None:
+            _, offset, written = under_way
+            found.append((-1 if written[8] == lib.GW_REC_SYNCED else journal.writer.run.begin, offset, written))
+
+
+DIRECT = {"ring_bytes": 16384, "segment_bytes": 1 << 16, "direct_min": 1024}
+
+
+def test_long_runs_lie_in_the_segment_as_in_the_ring() -> None:
+    """Over ring ends, syncs and segments: a long run lies right, unless a mark that mends it would not leave it its room."""
+    lengths = set()
+    for seed in range(20):
+        rng = random.Random(seed)
+        journal = SimJournal.fresh(config("async", **DIRECT), boot=BOOT)
+        now = long = wrong = 0
+        while journal.ring.pointer.head_lsn < 1200:
+            now += rng.randrange(25 * MS)
+            append(journal, rng.choice((1, 2, 30, 60)))
+            for position, offset, written in writes(journal, now):
+                if position < 0:
+                    lengths.add(len(written))
+                    assert not any(written[40:]), "a mark is filled up with zeros"
+                elif len(written) >= 1024:
+                    long += 1
+                    if (position - offset) % lib.GW_BLOCK:
+                        wrong += 1
+                        assert offset + len(written) + lib.GW_BLOCK > (1 << 16) - 80, f"seed {seed}: {position} lies at {offset}"
+        assert long > 30 and wrong < long / 4, f"seed {seed}: {wrong} of {long} do not"
+        journal.stop(now)
+        found = restart(journal.disk, None, NEXT_BOOT)
+        assert_sound(found, journal.ring.pointer.head_lsn, journal.ring.pointer.head_lsn, f"seed {seed}")
+        assert [head.lsn for head, _ in JournalReader(journal.disk).records()] == list(range(1, found.next_lsn))
+    assert len(lengths) > 20 and 2000 < max(lengths) <= lib.GW_BLOCK - 8 + lib.GW_REC_HEAD
+
+
+def sized(journal: SimJournal, length: int) -> None:
+    """Append one record of this length."""
+    assert append_to(journal.ring.pointer, bytes(length - 40), flags=1)
+
+
+@pytest.mark.parametrize("synced", [False, True])
+def test_a_mark_is_as_long_as_it_takes(synced: bool) -> None:
+    """`left` bytes at the ring's end are skipped: the next run lies that much further in the ring than in the file, and a mark makes up for it.
+
+    A mark that is owed for a sync does that too: there is never a second one.
+    """
+    for left in range(8, 4096, 8):
+        journal = SimJournal.fresh(config("async", **{**DIRECT, "segment_bytes": 1 << 15, "gather_ns": 0}), boot=BOOT)
+        rest = 16384 - left - 10240
+        for length in (4096, 4096, 2048, rest // 16 * 8, rest - rest // 16 * 8):
+            sized(journal, length)
+            assert [position - offset for position, offset, _ in writes(journal, 0)] == [-4096], "what begins at 0 lies right by itself"
+        if synced:
+            assert did(journal, 60 * MS) == [SYNC]
+        sized(journal, 4096)
+        (no_position, at, mark), (position, offset, run) = writes(journal, 61 * MS if synced else 0)
+        assert no_position < 0 and at + len(mark) == offset and len(mark) == 40 + (left - 40) % lib.GW_BLOCK
+        assert (position, offset % lib.GW_BLOCK, len(run)) == (16384, 0, 4096)
+        assert HEAD.unpack_from(mark)[0] == len(mark) and HEAD.unpack_from(mark)[9] == (5 if synced else 0)
+        found = restart(journal.disk.copy(), None, NEXT_BOOT)
+        assert (found.next_lsn, found.cut) == (7, "")
+        assert [head.lsn for head, _ in JournalReader(journal.disk).records()] == [1, 2, 3, 4, 5, 6]
+        got = fetch(journal, 5, 16384)
+        assert isinstance(got, bytes) and len(got) == rest - rest // 16 * 8 + 4096, "the lane reads over it"
+
+
+@pytest.mark.parametrize(("length", "mended"), [(1016, False), (1024, True), (1032, True)])
+def test_only_a_run_that_is_long_is_worth_a_long_mark(length: int, mended: bool) -> None:
+    journal = SimJournal.fresh(config("async", **DIRECT), boot=BOOT)
+    sized(journal, 40)
+    journal.run(0)
+    journal.run(60 * MS)
+    sized(journal, length)
+    (_, _, mark), (position, offset, _) = writes(journal, 61 * MS)
+    assert (len(mark), (position - offset) % lib.GW_BLOCK == 0) == ((lib.GW_BLOCK, True) if mended else (40, False))
+
+
+@pytest.mark.parametrize("level", ["group", "sync"])
+def test_where_somebody_waits_marks_are_short(level: str) -> None:
+    journal = SimJournal.fresh(config(level, **DIRECT), boot=BOOT)
+    for _ in range(8):
+        sized(journal, 4096)
+        assert all(len(written) == 40 for position, _, written in writes(journal, 0) if position < 0)
+
+
+def test_a_long_mark_takes_no_room_that_a_record_needs() -> None:
+    """The smallest segments that a ring's longest record fits into: each holds one, and no mark drives it out, segment after segment."""
+    journal = SimJournal.fresh(config("async", ring_bytes=16384, segment_bytes=8192, direct_min=8), boot=BOOT)
+    longest = journal.ring.pointer.rec_max
+    assert longest == 8192 - lib.GW_SEG_DATA - 2 * lib.GW_REC_HEAD
+    for count in range(1, 30):
+        sized(journal, longest)
+        steps = [journal.step(count * 60 * MS) for _ in range(8)]
+        assert steps[-1] == lib.GW_IO_REST and len(journal.disk.numbers()) == count
+    journal.stop(30 * 60 * MS)
+    assert restart(journal.disk, None, NEXT_BOOT).next_lsn == 30
 
 
 def test_watermarks_are_granted_when_durable_and_written_twice() -> None:
