@@ -9,7 +9,7 @@ enum { IDLE, RUN, MARK, LAST_MARK, GROUP_SYNC, SEGMENT, WATERMARK_WRITE, WATERMA
 /* Room at the end of a segment for the mark that a stop writes; a mark has no need to be longer, but before a long run. */
 #define ROOM_FOR_MARK GW_REC_HEAD
 
-_Static_assert(GW_WRITE_MAX % 8 == 0 && GW_FETCH_WALK >= GW_REC_HEAD, "records are multiples of 8");
+_Static_assert(GW_WRITE_SMALL % 8 == 0 && GW_WRITE_MAX % 8 == 0 && GW_FETCH_WALK >= GW_REC_HEAD, "records are multiples of 8");
 _Static_assert(sizeof ((gw_writer *)0)->block >= GW_BLOCK - 8 + GW_REC_HEAD, "the longest mark has a place");
 
 static uint64_t load(const uint64_t *word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
@@ -32,6 +32,7 @@ int gw_writer_init(gw_writer *w, gw_ring *ring, const gw_writer_cfg *cfg)
     w->segment_bytes = cfg->segment_bytes;
     w->interval_ns = cfg->interval_ns;
     w->gather_ns = cfg->gather_ns;
+    w->write_max = ring->size / 8 < GW_WRITE_SMALL ? GW_WRITE_SMALL : ring->size / 8 < GW_WRITE_MAX ? ring->size / 8 : GW_WRITE_MAX;
     w->direct_min = cfg->level == GW_LEVEL_ASYNC ? cfg->direct_min : 0;
     w->number = cfg->prev_number;
     w->offset = cfg->prev_end;
@@ -413,7 +414,7 @@ static void next_copy(gw_writer *w, uint64_t limit, gw_io *io)
     const uint64_t owed = w->ring->durable_lsn > w->marked_lsn ? GW_REC_HEAD : 0;
     const uint64_t used = w->offset + ROOM_FOR_MARK + owed;
     const uint64_t room = w->segment_bytes > used ? w->segment_bytes - used : 0;
-    gw_ring_piece(w->ring, w->position, w->lsn, limit, room, GW_WRITE_MAX, &w->run);
+    gw_ring_piece(w->ring, w->position, w->lsn, limit, room, w->write_max, &w->run);
     const uint64_t mark = mark_before(w, owed, room);
     if (w->run.fault) {
         fail(w, GW_FAILED_RING, 0);

@@ -24,7 +24,8 @@
 #define GW_PLACES 4096        /* remembered places of records; every second is dropped when full */
 #define GW_FETCHES 8          /* reads the lane may have under way */
 #define GW_FETCH_WALK 65536   /* bytes read at once on the way to a record */
-#define GW_WRITE_MAX 4194304  /* most bytes of one write */
+#define GW_WRITE_SMALL 1048576 /* most bytes of one write: an eighth of the ring, whose room is free when the write is done; but this at least, */
+#define GW_WRITE_MAX 4194304  /* and this at most */
 
 /* Operations. */
 #define GW_IO_REST 0            /* nothing to do before deadline_ns, or until the bell */
@@ -96,6 +97,7 @@ typedef struct gw_writer {
     uint64_t marked_lsn;     /* the last SYNCED mark */
     uint64_t mark_bytes;     /* of the mark under way */
     uint64_t direct_min;     /* as in gw_writer_cfg; 0 at other levels than async */
+    uint64_t write_max;      /* most bytes of one write */
     gw_piece run;              /* what the write under way copies */
     uint32_t grants_used;    /* stored by the lane */
     uint32_t watermark_slot; /* which slot holds the newest */
