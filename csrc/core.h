@@ -200,13 +200,11 @@ typedef struct gw_inmsg {
 /* index.c */
 uint32_t gw_index_find(const gw_index *m, const gw_pair *p, uint64_t key);
 void gw_index_put(gw_index *m, gw_pair *p, uint64_t key, uint32_t slot, uint32_t gen);
-void gw_index_drop(gw_index *m, gw_pair *p, uint64_t key, uint32_t slot);
-void gw_index_ahead(const gw_index *m, const gw_pair *p, uint64_t key);
+void gw_index_remove(gw_index *m, gw_pair *p, uint64_t key, uint32_t slot);
 void gw_exec_ahead(const gw_lane *l, uint64_t key);
 int gw_exec_seen(const gw_lane *l, uint64_t key, uint64_t order_no, uint64_t name);
 void gw_exec_put(gw_lane *l, uint64_t key, uint64_t order_no, uint64_t name);
 uint64_t gw_client_key(const gw_lane *l, uint32_t conn, uint64_t num, const char *text);
-uint64_t gw_token_key(uint32_t conn, uint64_t token);
 
 /* told.c */
 void gw_scope_name(const gw_lane *l, uint32_t scope, uint32_t entity, char *out);
@@ -331,6 +329,12 @@ static inline gw_num *gw_num_at(gw_lane *l, uint32_t conn, uint64_t seq) { retur
 static inline uint8_t *gw_rx(gw_lane *l, uint32_t conn) { return l->rx_buf + (size_t)conn * l->sizes.rx; }
 static inline uint8_t *gw_tx(gw_lane *l, uint32_t conn) { return l->tx_buf + (size_t)conn * l->sizes.tx; }
 static inline uint64_t gw_mix(uint64_t x) { x ^= x >> 33; x *= 0xff51afd7ed558ccdull; x ^= x >> 33; x *= 0xc4ceb9fe1a85ec53ull; return x ^ (x >> 33); }
+/* Where a search for a key begins, its low bits: the product's upper bytes, which all of the key comes into. */
+static inline uint32_t gw_home(uint64_t key) { return (uint32_t)__builtin_bswap64(key * 0x9E3779B97F4A7C15ull); }
+/* The line of a search for a key comes nearer. */
+static inline void gw_index_ahead(const gw_index *m, const gw_pair *p, uint64_t key) { __builtin_prefetch(&p[gw_home(key) & m->mask], 1); }
+static inline void gw_index_drop(gw_index *m, gw_pair *p, uint64_t key, uint32_t slot) { if (key) gw_index_remove(m, p, key, slot); }
+static inline uint64_t gw_token_key(uint32_t conn, uint64_t token) { return token << 12 | (conn & 0xFFF); }
 /* Of a name in a field of n bytes, a multiple of 8, zero padded. It is in the journal: keys of requests and executions. */
 static inline uint64_t gw_hash_text(const char *p, size_t n) {
   uint64_t h = 0x9E3779B97F4A7C15ull, w;

@@ -21,8 +21,9 @@ static int scale(int64_t v, int from, int to, int64_t *out) {
   if (up > 0) return up > 18 || __builtin_mul_overflow(v, POWER[up], out) ? -1 : 1;
   if (up < -18) { *out = 0; return 0; }
   if (v > 0) {
-    uint64_t x = (uint64_t)v * UNDO_5[-up], q = x >> -up | x << (64 + up);
-    if (q <= MOST[-up]) { *out = (int64_t)q; return 1; }
+    const unsigned down = (unsigned)-up;
+    uint64_t x = (uint64_t)v * UNDO_5[down], q = x >> (down & 63u) | x << (-down & 63u);
+    if (q <= MOST[down]) { *out = (int64_t)q; return 1; }
   }
   *out = v / POWER[-up];
   return *out * POWER[-up] == v;
