@@ -435,9 +435,12 @@ static inline __attribute__((always_inline)) void clear(gw_report *r, bool avx2)
     memset(r, 0, sizeof *r);
 }
 
-static inline __attribute__((always_inline)) int decode(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *in, gw_report *out, gw_fault *f, bool avx2)
+/* How to go about it. */
+typedef enum { PLAIN, AVX2, LONG } manner;
+
+static inline __attribute__((always_inline)) int decode(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *in, gw_report *out, gw_fault *f, manner how)
 {
-    clear(out, avx2);
+    clear(out, how == AVX2);
     *f = (gw_fault){0, 0, GW_FAULT_NONE, GW_FAULT_NONE, GW_FAULT_NONE, 0};
     int index = index_of(d, in->msg_type);
     if (index < 0)
@@ -445,7 +448,7 @@ static inline __attribute__((always_inline)) int decode(const gw_fix_dialect *d,
     f->message = (uint16_t)index;
     const decoder c = {d, &messages_of(d)[index], p, in, out};
     read_header(c.m, in, out);
-    if (!read_good_body(&c, avx2)) {
+    if (how == LONG || !read_good_body(&c, how == AVX2)) {
         memset(out, 0, sizeof *out);
         read_header(c.m, in, out);
         int r = read_body(&c, f);
@@ -458,13 +461,18 @@ static inline __attribute__((always_inline)) int decode(const gw_fix_dialect *d,
 
 int gw_fix_decode_plain(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *in, gw_report *out, gw_fault *f)
 {
-    return decode(d, p, in, out, f, false);
+    return decode(d, p, in, out, f, PLAIN);
+}
+
+int gw_fix_decode_long(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *in, gw_report *out, gw_fault *f)
+{
+    return decode(d, p, in, out, f, LONG);
 }
 
 #ifdef GW_FIX_AVX2
 GW_WITH_AVX2 static int decode_avx2(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *in, gw_report *out, gw_fault *f)
 {
-    return decode(d, p, in, out, f, true);
+    return decode(d, p, in, out, f, AVX2);
 }
 #endif
 

@@ -110,11 +110,13 @@ static void try_encode(const gw_fix_dialect *d, unsigned i, const gw_report *r)
 /* A record that was read can be written, unless it holds something that only reading allows; and what was written reads the same. */
 static void try_records(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *m)
 {
-    gw_report r, plain;
+    gw_report r, other;
     gw_fault f, fault;
     const int message = gw_fix_decode(d, p, m, &r, &f);
-    REQUIRE(gw_fix_decode_plain(d, p, m, &plain, &fault) == message);
-    REQUIRE(memcmp(&r, &plain, sizeof r) == 0 && memcmp(&f, &fault, sizeof f) == 0);
+    REQUIRE(gw_fix_decode_plain(d, p, m, &other, &fault) == message);
+    REQUIRE(memcmp(&r, &other, sizeof r) == 0 && memcmp(&f, &fault, sizeof f) == 0);
+    REQUIRE(gw_fix_decode_long(d, p, m, &other, &fault) == message);
+    REQUIRE(memcmp(&r, &other, sizeof r) == 0 && memcmp(&f, &fault, sizeof f) == 0);
     REQUIRE(message >= 0 ? message < d->message_count : f.code == message);
     if (message >= 0)
         try_encode(d, (unsigned)message, &r);

@@ -1,5 +1,7 @@
 """FIX frames: where one ends, what a garbled one costs, and what its index says. FIX 4.4 vol. 1 and session test cases 2 and 3."""
 
+import calendar
+import itertools
 import random
 import re
 from pathlib import Path
@@ -143,6 +145,30 @@ def test_a_scan_tells_header_and_fields() -> None:
     assert seen.orig_sending_time == 1_000_000_000
     assert (seen.odd, seen.first_body) == (0, 11)
     assert seen.fields[seen.first_body :] == ((584, b"q1"), (585, b"7"))
+
+
+def test_the_header_in_any_order_says_the_same() -> None:
+    told = {34: "34=7|", 49: "49=STRAT|", 52: "52=20261120-08:00:00.000|", 56: "56=GW|"}
+    for order in itertools.permutations(told):
+        seen = fix.scan(wire("35=D|" + "".join(told[tag] for tag in order) + "11=A|55=MSFT|"))
+        assert (seen.msg_seq_num, seen.sender_comp_id, seen.target_comp_id) == (7, "STRAT", "GW")
+        assert (seen.sending_time, seen.odd, seen.first_body) == (1_795_161_600_000_000_000, 0, 7)
+    for left_out, tag in itertools.product(told, (34, 43, 49, 50, 52, 56)):  # one of them is missing, another there twice, or a fifth
+        text = "".join(field for of, field in told.items() if of != left_out) + {43: "43=Y|", 50: "50=DESK|"}.get(tag, told.get(tag, ""))
+        view, plain = ffi.new("gw_fix_msg *"), ffi.new("gw_fix_msg *")
+        message = wire("35=D|" + text + "11=A|55=MSFT|")
+        assert lib.gw_fix_scan(message, len(message), view) == lib.gw_fix_scan_plain(message, len(message), plain)
+        assert bytes(ffi.buffer(view)) == bytes(ffi.buffer(plain)), message
+
+
+@pytest.mark.parametrize("year", [1969, 1970, 1999, 2000, 2001, 2024, 2099, 2100, 2101, 2200, 2201, 2261, 2262])
+def test_a_date_is_one_of_the_calendar(year: int) -> None:
+    """Each combination of month and day, against Python's calendar; an odd SendingTime reads as 0."""
+    for month, day in itertools.product(range(15), range(33)):
+        seen = fix.scan(wire(f"35=0|34=7|49=STRAT|56=GW|52={year:04}{month:02}{day:02}-12:00:00|"))
+        real = 1 <= month <= 12 and 1 <= day <= calendar.monthrange(year, month)[1] and 1970 <= year <= 2261
+        noon = calendar.timegm((year, month, day, 12, 0, 0)) * 1_000_000_000 if real else 0
+        assert seen.sending_time == noon and bool(seen.odd & lib.GW_FIX_ODD_VALUE) != real
 
 
 @pytest.mark.parametrize(
