@@ -21,23 +21,23 @@ static inline bool in_begin_string(uint8_t c)
     return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.';
 }
 
-/* As read_length for "8=FIX.4.y|9=n|" with a length of one to seven digits, when all of it is there; false if it is anything else. */
+/* As read_length for "8=FIX.4.y|9=n|" with a length of one to three digits, when all of it is there; false if it is anything else. */
 static inline bool read_usual_length(const uint8_t *p, size_t n, size_t *body, size_t *length)
 {
-    uint32_t next;
+    uint32_t next, digits, value;
     if (n < 20 || gw_load8(p) != 0x2e342e5849463d38u) /* 8=FIX.4. */
         return false;
     memcpy(&next, p + 8, 4);
+    memcpy(&digits, p + 12, 4);
     if ((next ^ 0x3d390130u) > 9) /* y|9= */
         return false;
-    uint64_t x = gw_load8(p + 12), soh = x ^ SOH * GW_ONES, end = (soh - GW_ONES) & ~soh & 0x80 * GW_ONES; /* its lowest bit is exact */
-    if (end == 0 || (x & 255) == SOH)
+    uint32_t x = digits ^ 0x01010101u, soh = (x - 0x01010101u) & ~x & 0x80808080u; /* its lowest bit is exact */
+    unsigned count = soh ? (unsigned)__builtin_ctz(soh) / 8 : 0;
+    if (!gw_read_few(p + 12, count, &value))
         return false;
-    unsigned bits = (unsigned)__builtin_ctzll(end) - 7;
-    x = (x ^ GW_ZEROS_TEXT) << (64 - bits);
-    *body = 13 + bits / 8;
-    *length = gw_value8(x);
-    return gw_all_digits(x);
+    *body = 13 + count;
+    *length = value;
+    return true;
 }
 
 /* Reads "8=FIX…|9=n|". Returns 1 with the place and length of the body, GW_NEED_MORE, or GW_E_FRAME. */
@@ -193,10 +193,10 @@ GW_WITH_AVX2 static inline size_t store_ends(uint16_t *ends, size_t k, size_t at
 /* The last `left` bytes of p[0..n), n >= 32, at the end of a block whose other bytes are 0. */
 GW_WITH_AVX2 static inline __m256i last_block(const uint8_t *p, size_t n, size_t left)
 {
-    const __m256i place = _mm256_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
-                                           24, 25, 26, 27, 28, 29, 30, 31);
-    __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(p + n - 32));
-    return _mm256_and_si256(v, _mm256_cmpgt_epi8(place, _mm256_set1_epi8((char)(31 - left))));
+    static const uint8_t keep[64] = {[32] = 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+                                     255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
+    return _mm256_and_si256(_mm256_loadu_si256((const __m256i *)(const void *)(p + n - 32)),
+                            _mm256_loadu_si256((const __m256i *)(const void *)(keep + left)));
 }
 
 /* What four sums of bytes come to, modulo 256. */
