@@ -1,4 +1,7 @@
-/* Records to FIX messages: encode by the tables of a dialect. */
+/* Records to FIX messages: encode by the tables of a dialect.
+ *
+ * It is there twice. `write_rows` goes through all rows of a message, is the meaning and runs anywhere; with AVX2 `write_given` finds the
+ * rows that are given 32 at a time, has a short way for each usual kind of value, and leaves what is not usual to the same functions. */
 #include "fix_cpu.h"
 #include "fix_rows.h"
 #include "fix_write.h"
@@ -117,7 +120,8 @@ __attribute__((noinline)) static int write_asking(const writer *w, const gw_fix_
 
 /* ---- the body ---- */
 
-/* Writes the rows that the record gives something for behind `body`, which is an SOH. Returns the bytes behind it, or a fault. */
+/* Writes the rows that the record gives something for behind `body`, which is an SOH; one is written behind the last as well. Returns
+ * the bytes behind `body`, or a fault. */
 static int write_rows(const writer *w, const gw_fix_message *m, uint8_t *body, gw_fault *f)
 {
     const gw_fix_row *first = rows_of(w->d) + m->row_at;
@@ -225,11 +229,39 @@ GW_WITH_AVX2 static inline size_t put_text(const uint8_t *from, unsigned stop, u
     return from[n] ? 0 : n;
 }
 
-/* As write_rows, for up to 64 rows. Each of the short ways leaves what is unusual to write_asking. */
+/* The short ways. Each returns the length written, or 0 if what is to be written is not usual, a fault perhaps. */
+static inline size_t put_decimal(int64_t mantissa, int exponent, uint8_t *o)
+{
+    if ((uint64_t)mantissa >= 100000000 || exponent > 0 || exponent < -7)
+        return 0;
+    return gw_write_short(o, (uint32_t)mantissa, (unsigned)-exponent);
+}
+
+static inline size_t put_quantity(int64_t mantissa, int exponent, uint8_t *o)
+{
+    if ((uint64_t)mantissa < 1000 && exponent == 0)
+        return gw_write_small(o, (unsigned)mantissa);
+    return put_decimal(mantissa, exponent, o);
+}
+
+/* An average price mostly has no more digits than its fills. */
+static inline size_t put_average(int64_t mantissa, int exponent, uint8_t *o)
+{
+    if (mantissa >= 100000000 && exponent < -4 && mantissa % 10000 == 0)
+        return put_decimal(mantissa / 10000, exponent + 4, o);
+    return put_decimal(mantissa, exponent, o);
+}
+
+static inline size_t put_time(const gw_fix_head *h, int64_t ns, uint8_t *o)
+{
+    uint32_t rest;
+    return gw_fix_same_second(h, ns, &rest) ? (size_t)(gw_fix_put_stamp(h, rest, o) - o) : 0;
+}
+
+/* As write_rows, for up to 64 rows. */
 GW_WITH_AVX2 static inline int write_given(const writer *w, const gw_fix_message *m, uint8_t *body, gw_fault *f)
 {
     const gw_report *r = w->r;
-    const gw_fix_head *h = w->h;
     const gw_fix_row *rows = rows_of(w->d) + m->row_at;
     const uint8_t *block = (const uint8_t *)w->d;
     uint64_t given = given_rows(_mm256_broadcastsi128_si256(words_of(r)), block + w->d->given_at + m->row_at, w->d->row_count + GW_FIX_GIVEN_MORE, m->row_count);
@@ -238,63 +270,25 @@ GW_WITH_AVX2 static inline int write_given(const writer *w, const gw_fix_message
         const gw_fix_row *row = rows + (unsigned)__builtin_ctzll(given);
         const uint8_t *from = (const uint8_t *)r + row->offset;
         uint8_t *value = o + row->head_len;
-        uint64_t v;
-        uint32_t rest;
-        size_t n;
-        unsigned decimals;
+        size_t n = 0;
         gw_store8(o, gw_load8(row->head));
         switch ((enum gw_fix_way)row->way) {
-        case GW_FIX_WAY_TEXT:
-            n = put_text(from, row->stop, value);
-            if (n == 0)
-                break;
-            o = value + n;
-            continue;
-        case GW_FIX_WAY_ENUM:
-            *value = block[row->at + *from];
-            if (*value == 0)
-                break;
-            o = value + 1;
-            continue;
-        case GW_FIX_WAY_CHAR:
-            *value = row->stop;
-            o = value + 1;
-            continue;
-        case GW_FIX_WAY_QTY:
-            v = gw_load8(from);
-            if (v >= 1000 || r->order.qty_exp != 0) {
-                decimals = 0u - (unsigned)r->order.qty_exp;
-                goto decimal;
-            }
-            o = value + gw_write_small(value, (unsigned)v);
-            continue;
-        case GW_FIX_WAY_AVG:
-            v = gw_load8(from);
-            decimals = 0u - (unsigned)r->avg_px_exp;
-            if (v >= 100000000 && decimals > 4 && v % 10000 == 0) { /* an average price mostly has no more digits than its fills */
-                v /= 10000;
-                decimals -= 4;
-            }
-            goto decimal;
-        case GW_FIX_WAY_PRICE:
-            v = gw_load8(from);
-            decimals = 0u - (unsigned)r->order.px_exp;
-        decimal:
-            if (v >= 100000000 || decimals >= 8)
-                break;
-            o = value + gw_write_short(value, (uint32_t)v, decimals);
-            continue;
-        case GW_FIX_WAY_TIME:
-            if (!gw_fix_same_second(h, (int64_t)gw_load8(from), &rest))
-                break;
-            o = gw_fix_put_stamp(h, rest, value);
-            continue;
+        case GW_FIX_WAY_TEXT: n = put_text(from, row->stop, value); break;
+        case GW_FIX_WAY_ENUM: *value = block[row->at + *from]; n = *value != 0; break;
+        case GW_FIX_WAY_CHAR: *value = row->stop; n = 1; break;
+        case GW_FIX_WAY_PRICE: n = put_decimal((int64_t)gw_load8(from), r->order.px_exp, value); break;
+        case GW_FIX_WAY_QTY: n = put_quantity((int64_t)gw_load8(from), r->order.qty_exp, value); break;
+        case GW_FIX_WAY_AVG: n = put_average((int64_t)gw_load8(from), r->avg_px_exp, value); break;
+        case GW_FIX_WAY_TIME: n = put_time(w->h, (int64_t)gw_load8(from), value); break;
         case GW_FIX_WAY_ASK:
             if (row->flags & GW_FIX_ROW_IF && *from != row->map)
                 continue;
             break;
-        default:
-            __builtin_unreachable(); /* gw_fix_dialect_check has seen to it */
+        default: __builtin_unreachable(); /* gw_fix_dialect_check has seen to it */
+        }
+        if (__builtin_expect(n != 0, 1)) {
+            o = value + n;
+            continue;
         }
         int wrote = write_asking(w, rows, row, value);
         if (wrote < 0)
@@ -330,21 +324,23 @@ GW_WITH_AVX2 static inline bool is_sayable(const gw_fix_message *m, const gw_rep
     return _mm_testz_si128(wrong, wrong);
 }
 
-/* All that is not usual, faults too, is left to the plain way: a header that has no short way, a buffer near its end, many rows. */
+/* Records that the message cannot say, a buffer near its end and messages of many rows are left to the plain way. */
 GW_WITH_AVX2 static int encode_avx2(const gw_fix_dialect *d, unsigned message, gw_fix_head *h, const gw_report *r, uint8_t *out, size_t cap,
                                     gw_fault *f)
 {
     uint32_t rest;
     const gw_fix_message *m = &messages_of(d)[message < d->message_count ? message : 0];
-    if (message >= d->message_count || m->row_count > 64 || cap < room_of(m, h) || !is_sayable(m, r) || !gw_fix_is_usual(h, m->msg_type, &rest))
+    if (message >= d->message_count || m->row_count > 64 || cap < room_of(m, h) || !is_sayable(m, r))
         return gw_fix_encode_plain(d, message, h, r, out, cap, f);
     *f = (gw_fault){0, 0, (uint16_t)message, GW_FAULT_NONE, GW_FAULT_NONE, 0};
     const writer w = {d, r, h};
-    uint8_t *body = gw_fix_put_head(h, m->msg_type, rest, out, true) - 1;
-    int n = write_given(&w, m, body, f);
-    if (n < 0)
-        return n;
-    size_t length = gw_fix_put_length(out, h->begin_len, (size_t)(body + 1 + n - out));
+    int head = gw_fix_is_usual(h, m->msg_type, &rest) ? (int)(gw_fix_put_head(h, m->msg_type, rest, out, true) - out) : gw_fix_open(h, m->msg_type, out);
+    if (head < 0)
+        return fault(f, head, 0, GW_FAULT_NONE, GW_FAULT_NONE);
+    int body = write_given(&w, m, out + head - 1, f);
+    if (body < 0)
+        return body;
+    size_t length = gw_fix_put_length(out, h->begin_len, (size_t)head + (size_t)body);
     return gw_fix_put_trailer(out, length, sum_here(out, length));
 }
 #endif
