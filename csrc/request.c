@@ -157,7 +157,7 @@ static void risk_input(const gw_lane *l, const gw_dec *d, const gw_order *o, gw_
   *in = (gw_risk_in){ .kind = (uint8_t)o->kind, .side = o->side == '1' ? GW_BUY : GW_SELL, .ord_type = (uint8_t)o->ord_type,
     .has = (uint8_t)(has_px * GW_RISK_HAS_PX | has_stop * GW_RISK_HAS_STOP_PX | (ins->has_ref ? GW_RISK_HAS_REF_PX : 0)),
     .id_kind = l->cfg[d->conn_s].family == GW_FAMILY_FIX ? GW_RISK_ID_HASH : GW_RISK_ID_RISING, .px_exp = ins->px_exp, .qty_exp = ins->qty_exp, .mult_exp = ins->mult_exp,
-    .slot = d->slot, .instrument = d->told.instrument, .venue = d->told.venue, .account = d->told.account, .strategy = (uint16_t)d->strategy, .qty = o->order_qty,
+    .slot = d->slot, .instrument = d->told.instrument, .venue = d->told.venue, .account = d->told.account, .strategy = (uint16_t)d->strategy, .pad = 0, .qty = o->order_qty, .cum = 0,
     .px = o->price, .stop_px = o->stop_px, .ref_px = ins->ref_px, .multiplier = ins->multiplier, .id = d->key, .now_ns = l->core->now };
 }
 /* The id a duplicate is known by: rising at the order API, a hash at the FIX door. */

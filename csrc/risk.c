@@ -334,16 +334,17 @@ static inline uint64_t sets_of(const gw_risk *r, const covering *c) {
 /* One check under way: who is covered, by what, and what was found. */
 typedef struct found {
     const gw_risk *r;
-    covering c;
-    size_t index[GW_SCOPES]; /* the same by kind */
+    size_t index[GW_SCOPES]; /* the five scopes, by kind */
+    const int64_t *cells;    /* of the instrument */
     uint64_t sets;
+    int known;
     int count;
     gw_breach all[GW_RISK_BREACH_MAX];
 } found;
 
 static inline const limit_row *limit_at(const found *f, int kind, int control) { return &rows_at(f->r, f->index[kind])[control]; }
 static inline uint32_t entity_of(const found *f, int kind) { return (uint32_t)f->index[kind] - f->r->first[kind]; }
-static inline int is_known(const found *f, int kind) { return f->c.known || kind == GW_SCOPE_FIRM || entity_of(f, kind) > 0; }
+static inline int is_known(const found *f, int kind) { return f->known || kind == GW_SCOPE_FIRM || entity_of(f, kind) > 0; }
 
 static __attribute__((noinline, cold)) void add_breach(found *f, int control, int scope, uint32_t entity, int why, int exp, wide value, int64_t limit, wide headroom) {
     if (f->count == GW_RISK_BREACH_MAX) return;
@@ -394,7 +395,7 @@ static inline void check_permission(const gw_risk *r, const gw_risk_in *in, foun
     const uint32_t named[GW_SCOPES] = {0, in->venue, in->account, in->strategy, in->instrument};
     if ((in->kind != 'D' && in->kind != 'G') || (in->side != GW_BUY && in->side != GW_SELL))
         add_plain(f, GW_CONTROL_PERMISSION, GW_SCOPE_FIRM, 0, GW_BREACH_INVALID);
-    for (int kind = GW_SCOPE_VENUE; kind <= GW_SCOPE_SYMBOL && !f->c.known; kind++)
+    for (int kind = GW_SCOPE_VENUE; kind <= GW_SCOPE_SYMBOL && !f->known; kind++)
         if (!is_known(f, kind)) add_plain(f, GW_CONTROL_PERMISSION, kind, named[kind], GW_BREACH_UNKNOWN);
     if (!is_known(f, GW_SCOPE_STRATEGY)) return;
     if (is_known(f, GW_SCOPE_ACCOUNT) && !allowed(r, in->strategy, GW_SCOPE_ACCOUNT, in->account))
@@ -522,7 +523,7 @@ static inline void compare_scope(found *f, const gw_risk *r, const gw_risk_in *i
     const uint64_t set = asked_limits >> kind;
     const limit_row *limits = rows_at(r, index);
     const gw_risk_scope *s = &r->scopes[index];
-    const int64_t *cell = cells_of(r, &f->c) + (kind == GW_SCOPE_SYMBOL ? 0 : index * WORDS);
+    const int64_t *cell = f->cells + (kind == GW_SCOPE_SYMBOL ? 0 : index * WORDS);
     if (set & BIT(GW_CONTROL_ORDER_QTY)) compare_at(f, limits, GW_CONTROL_ORDER_QTY, kind, 0, in->qty, in->qty_exp);
     if (set & BIT(GW_CONTROL_NOTIONAL)) compare_at(f, limits, GW_CONTROL_NOTIONAL, kind, 0, a->notional, a->notional_exp);
     if (set & BIT(GW_CONTROL_POSITION)) compare_position(f, limits, cell, in, kind, a->position);
@@ -556,15 +557,18 @@ static __attribute__((noinline, cold)) void tell(found *f, gw_breach *out, int m
 
 int gw_risk_check(const gw_risk *r, const gw_risk_in *in, gw_breach *out, int max) {
     found f;
+    covering c;
+    if (!cover_known(r, in->venue, in->account, in->strategy, in->instrument, &c)) c = cover(r, in->venue, in->account, in->strategy, in->instrument);
     f.r = r;
-    f.count = 0;
-    if (!cover_known(r, in->venue, in->account, in->strategy, in->instrument, &f.c)) f.c = cover(r, in->venue, in->account, in->strategy, in->instrument);
     f.index[GW_SCOPE_FIRM] = 0;
-    f.index[GW_SCOPE_VENUE] = f.c.venue;
-    f.index[GW_SCOPE_ACCOUNT] = f.c.account;
-    f.index[GW_SCOPE_STRATEGY] = f.c.strategy;
-    f.index[GW_SCOPE_SYMBOL] = f.c.symbol;
-    f.sets = sets_of(r, &f.c);
+    f.index[GW_SCOPE_VENUE] = c.venue;
+    f.index[GW_SCOPE_ACCOUNT] = c.account;
+    f.index[GW_SCOPE_STRATEGY] = c.strategy;
+    f.index[GW_SCOPE_SYMBOL] = c.symbol;
+    f.cells = cells_of(r, &c);
+    f.sets = sets_of(r, &c);
+    f.known = c.known;
+    f.count = 0;
     check_permission(r, in, &f);
     check_duplicate(r, in, &f);
     asked a = {.controls = ALL_LIMITED, .limits = f.sets & ~only(GW_CONTROL_COLLAR_BPS), .position = in->qty};
