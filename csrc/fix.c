@@ -1,7 +1,7 @@
 /* FIX from the wire: finds frames, verifies them and indexes their fields.
  *
  * A scan has two halves. The first finds every SOH and adds up the bytes; the second makes a field of what lies between two of them.
- * Each is there twice. `find_ends_by_word` and `walk` are the meaning and run anywhere; with AVX2 the first takes 32 bytes, the second eight
+ * Each is there twice. `find_ends_by_word` and `walk` are the meaning and run anywhere; with AVX2 the first takes 64 bytes, the second eight
  * fields at a time, and leaves every message that is not quite ordinary (data fields, tags above 999, anything odd) to `walk`. */
 #include "fix.h"
 #include "fix_cpu.h"

@@ -1,4 +1,7 @@
-/* FIX messages to records: decode by the tables of a dialect. */
+/* FIX messages to records: decode by the tables of a dialect.
+ *
+ * `read_body` is the meaning: a field after the other, the first fault in their order. `read_good_body` gives the same for a message without
+ * any fault, where most values have one of a few forms; when it meets anything else the record is begun again by the other. */
 #include "fix_cpu.h"
 #include "fix_rows.h"
 

@@ -65,6 +65,8 @@ int main(int argc, char **argv)
         if (index < 0)
             return 2;
         TIME("decode", name, gw_fix_decode(d, frame, &msg, &record, &fault));
+        TIME("decode-plain", name, gw_fix_decode_plain(d, frame, &msg, &record, &fault));
+        TIME("decode-long", name, gw_fix_decode_long(d, frame, &msg, &record, &fault));
         TIME("frame+scan+decode", name, gw_fix_frame(frame, n, 4096) + gw_fix_scan(frame, n, &msg) + gw_fix_decode(d, frame, &msg, &record, &fault));
         h.msg_seq_num = 1000000;
         TIME("encode", name, (h.msg_seq_num++, gw_fix_encode(d, (unsigned)index, &h, &record, out, sizeof out, &fault)));
