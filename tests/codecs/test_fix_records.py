@@ -483,6 +483,18 @@ def test_every_processor_and_every_way_reads_the_same() -> None:
     assert 500 < read < 2900, "some were refused, some were not"
 
 
+def test_small_quantities_and_milliseconds_are_written_as_they_are() -> None:
+    # Both come from tables of a thousand; the first numbers behind them do not.
+    seen = fix.scan(CODEC.encode("NewOrderSingle", _order_record(), HEAD()))
+    for number in range(1100):
+        ms = number % 1000
+        record = REPORT.unpack(_order_record())
+        record |= {"order_qty": number, "qty_exp": 0, "transact_time": seen.sending_time // 10**9 * 10**9 + ms * 10**6}
+        message = CODEC.encode("NewOrderSingle", REPORT.pack(record), HEAD())
+        assert f"\x0138={number}\x01".encode() in message
+        assert dict(fix.scan(message).fields)[60].endswith(b".%03d" % ms)
+
+
 def test_every_processor_writes_the_same() -> None:
     """Golden records with a few bytes changed, so that texts are cut or filled, numbers grow and fields come and go."""
     seed = random.Random(44)
