@@ -10,6 +10,9 @@
 
 #define GW_RING_NOTHING UINT64_MAX /* `at` while no record is being filled; an index entry never set */
 
+/* So far ahead of what is written the ring's lines are asked for: it is larger than any cache. Some two orders' records. */
+#define GW_RING_AHEAD 3072u
+
 /* The index lies behind the struct, the records behind the index, at the next block. */
 static inline uint64_t *gw_ring_index(const gw_ring *ring) { return (uint64_t *)(uintptr_t)(ring + 1); }
 static inline uint8_t *gw_ring_data(const gw_ring *ring, uint64_t position)
@@ -19,22 +22,20 @@ static inline uint8_t *gw_ring_data(const gw_ring *ring, uint64_t position)
 
 static inline uint64_t gw_rec_padded(uint64_t len) { return (len + 7u) & ~(uint64_t)7u; }
 
-/* Zero the padding behind the `len` bytes of the record at p, which has room for it. Returns the padded length. */
-static inline uint32_t gw_rec_pad(void *p, uint32_t len)
+/* Zero the padding behind the `len` bytes of the record at p, which has `room` bytes. Returns the padded length. With room for it this is
+ * one store of a word behind the record: to change a part of the last word would be to wait for what was just written there. */
+static inline uint32_t gw_rec_pad(uint8_t *p, uint32_t len, uint64_t room)
 {
     const uint32_t whole = (uint32_t)gw_rec_padded(len);
-    uint64_t last;
-    if (whole == len) return whole;
-    memcpy(&last, (uint8_t *)p + whole - 8, 8); /* one word, not so many bytes: a call of memset takes longer */
-    last &= ~0ull >> (8 * (whole - len));
-    memcpy((uint8_t *)p + whole - 8, &last, 8);
+    if (room - len >= 8) memset(p + len, 0, 8);
+    else memset(p + len, 0, whole - len);
     return whole;
 }
 
-/* As gw_rec_seal. */
-static inline uint32_t gw_rec_close(uint8_t *p, uint32_t len, uint32_t salt)
+/* As gw_rec_seal, with `room` bytes at p. */
+static inline uint32_t gw_rec_close(uint8_t *p, uint32_t len, uint64_t room, uint32_t salt)
 {
-    const uint32_t whole = gw_rec_pad(p, len);
+    const uint32_t whole = gw_rec_pad(p, len, room);
     memcpy(p, &whole, sizeof whole);
     const uint32_t crc = gw_crc32c(salt, p + 8, whole - 8);
     memcpy(p + 4, &crc, sizeof crc);
@@ -76,7 +77,9 @@ static inline int gw_ring_end(gw_ring *ring, uint32_t len)
     uint64_t lsn;
     memcpy(&lsn, p + offsetof(gw_rec, lsn), sizeof lsn);
     if (lsn != ring->head_lsn + 1) return GW_E_ORDER;
-    const uint64_t end = ring->at + gw_rec_close(p, len, ring->salt);
+    const uint64_t reserved = ring->reserved - ring->at, left = ring->size - (ring->at & (ring->size - 1)); /* reserved may lead over the ring's end */
+    const uint64_t end = ring->at + gw_rec_close(p, len, reserved < left ? reserved : left, ring->salt);
+    for (uint64_t ahead = ring->at + GW_RING_AHEAD; ahead < end + GW_RING_AHEAD; ahead += 64) __builtin_prefetch(gw_ring_data(ring, ahead), 1);
     __atomic_store_n(&gw_ring_index(ring)[lsn & (ring->index_count - 1)], ring->at, __ATOMIC_RELAXED); /* the writer looks too: journal.c, ahead */
     ring->at = GW_RING_NOTHING;
     __atomic_store_n(&ring->head_lsn, lsn, __ATOMIC_RELEASE);

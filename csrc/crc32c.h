@@ -48,32 +48,54 @@ static inline uint32_t gw_crc32c_soft(uint32_t crc, const uint8_t *p, size_t n)
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-#define GW_CRC32C_LANE 64 /* bytes of one of the three lanes of a block */
+#define GW_CRC32C_LANE 512 /* most bytes of one of the three lanes of a block */
 
-/* The instruction takes three cycles and one can begin in each: three lanes side by side, put together by carry-less products. A lane's CRC
- * moved over L bytes is CRC × x^(8L) mod P; the instruction itself gives × x^32 and the bit-reflected product × x, so the constants are
- * x^(8L - 33) mod P for L = 64 and 128 (V. Gopal et al., "Fast CRC computation for iSCSI polynomial using CRC32 instruction", Intel 2011). */
+/* What moves a CRC over 8, 16, 24 ... 1024 bytes. */
+static const uint32_t gw_crc32c_over[2 * GW_CRC32C_LANE / 8] = {
+    0x00000001u, 0x493C7D27u, 0xF20C0DFEu, 0xBA4FC28Eu, 0x3DA6D0CBu, 0xDDC0152Bu, 0x1C291D04u, 0x9E4ADDF8u,
+    0x740EEF02u, 0x39D3B296u, 0x083A6EECu, 0x0715CE53u, 0xC49F4F67u, 0x47DB8317u, 0x2AD91C30u, 0x0D3B6092u,
+    0x6992CEA2u, 0xC96CFDC0u, 0x7E908048u, 0x878A92A7u, 0x1B3D8F29u, 0xDAECE73Eu, 0xF1D0F55Eu, 0xAB7AFF2Au,
+    0xA87AB8A8u, 0x2162D385u, 0x8462D800u, 0x83348832u, 0x71D111A8u, 0x299847D5u, 0xFFD852C6u, 0xB9E02B86u,
+    0xDCB17AA4u, 0x18B33A4Eu, 0xF37C5AEEu, 0xB6DD949Bu, 0x6051D5A2u, 0x78D9CCB7u, 0x18B0D4FFu, 0xBAC2FD7Bu,
+    0x21F3D99Cu, 0xA60CE07Bu, 0x8F158014u, 0xCE7F39F4u, 0xA00457F7u, 0x61D82E56u, 0x8D6D2C43u, 0xD270F1A2u,
+    0x00AC29CFu, 0xC619809Du, 0xE9ADF796u, 0x2B3CAC5Du, 0x96638B34u, 0x65863B64u, 0xE0E9F351u, 0x1B03397Fu,
+    0x9AF01F2Du, 0xEBB883BDu, 0x2CFF42CFu, 0xB3E32C28u, 0x88F25A3Au, 0x064F7F26u, 0x4E36F0B0u, 0xDD7E3B0Cu,
+    0xBD6F81F8u, 0xF285651Cu, 0x91C9BD4Bu, 0x10746F3Cu, 0x885F087Bu, 0xC7A68855u, 0x4C144932u, 0x271D9844u,
+    0x52148F02u, 0x8E766A0Cu, 0xA3C6F37Au, 0x93A5F730u, 0xD7C0557Fu, 0x6CB08E5Cu, 0x63DED06Au, 0x6B749FB2u,
+    0x4D56973Cu, 0x1393E203u, 0x9669C9DFu, 0xCEC3662Eu, 0xE417F38Au, 0x96C515BBu, 0x4B9E0F71u, 0xE6FC4E6Au,
+    0xD104B8FCu, 0x8227BB8Au, 0x5B397730u, 0xB0CD4768u, 0xE78EB416u, 0x39C7FF35u, 0x61FF0E01u, 0xD7A4825Cu,
+    0x8D96551Cu, 0x0AB3844Bu, 0x0BF80DD2u, 0x0167D312u, 0x8821ABEDu, 0xF6076544u, 0x6A45D2B2u, 0x26F6A60Au,
+    0xD8D26619u, 0xA741C1BFu, 0xDE87806Cu, 0x98D8D9CBu, 0x14338754u, 0x49C3CC9Cu, 0x5BD2011Fu, 0x68BCE87Au,
+    0xDD07448Eu, 0x57A3D037u, 0xDDE8F5B9u, 0x6956FC3Bu, 0xA3E3E02Cu, 0x42D98888u, 0xD73C7BEAu, 0x3771E98Fu,
+    0x80FF0093u, 0xB42AE3D9u, 0x8FE4C34Du, 0x2178513Au, 0xDF99FC11u, 0xE0AC139Eu, 0x6C23E841u, 0x170076FAu,
+};
+
+/* The instruction takes three cycles and one can begin in each: three lanes side by side, each a third of what there is, put together by
+ * carry-less products. A lane's CRC moved over L bytes is CRC × x^(8L) mod P; the instruction itself gives × x^32 and the bit-reflected product
+ * × x, so the constants are x^(8L - 33) mod P, bit-reflected (V. Gopal et al., "Fast CRC computation for iSCSI polynomial using CRC32
+ * instruction", Intel 2011). */
 __attribute__((target("sse4.2,pclmul"))) static inline uint32_t gw_crc32c_hard(uint32_t crc, const uint8_t *p, size_t n)
 {
-    const __m128i over_one = _mm_cvtsi32_si128((int)0x9E4ADDF8u), over_two = _mm_cvtsi32_si128((int)0x0D3B6092u);
     uint64_t a = crc, word[3];
-    for (; n >= 3 * GW_CRC32C_LANE; n -= 3 * GW_CRC32C_LANE, p += 3 * GW_CRC32C_LANE) {
+    while (n >= 72) { /* less is not worth the products */
+        const size_t lane = n / 24 < GW_CRC32C_LANE / 8 ? n / 24 * 8 : GW_CRC32C_LANE;
         uint64_t b = 0, c = 0;
-        for (size_t i = 0; i < GW_CRC32C_LANE; i += 8) {
-            for (size_t lane = 0; lane < 3; lane++) memcpy(&word[lane], p + lane * GW_CRC32C_LANE + i, 8);
+#pragma GCC unroll 4
+        for (const uint8_t *end = p + lane; p < end; p += 8) {
+            memcpy(&word[0], p, 8);
+            memcpy(&word[1], p + lane, 8);
+            memcpy(&word[2], p + 2 * lane, 8);
             a = _mm_crc32_u64(a, word[0]);
             b = _mm_crc32_u64(b, word[1]);
             c = _mm_crc32_u64(c, word[2]);
         }
-        __m128i moved = _mm_xor_si128(_mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)a), over_two, 0),
-                                      _mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)b), over_one, 0));
+        const __m128i over_one = _mm_cvtsi32_si128((int)gw_crc32c_over[lane / 8 - 1]), over_two = _mm_cvtsi32_si128((int)gw_crc32c_over[lane / 4 - 1]);
+        const __m128i moved = _mm_xor_si128(_mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)a), over_two, 0),
+                                            _mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)b), over_one, 0));
         a = _mm_crc32_u64(0, (uint64_t)_mm_cvtsi128_si64(moved)) ^ c;
+        p += 2 * lane;
+        n -= 3 * lane;
     }
-    for (; n >= 32; n -= 32, p += 32)
-        for (size_t i = 0; i < 32; i += 8) {
-            memcpy(word, p + i, 8);
-            a = _mm_crc32_u64(a, word[0]);
-        }
     for (; n >= 8; n -= 8, p += 8) {
         memcpy(word, p, 8);
         a = _mm_crc32_u64(a, word[0]);

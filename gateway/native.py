@@ -4,7 +4,10 @@ import importlib
 import importlib.util
 import os
 import re
+import shlex
+import subprocess
 import sys
+import sysconfig
 from importlib.machinery import ExtensionFileLoader
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,13 @@ _NOT_FOR_CFFI = re.compile(r"^[ \t]*#[ \t]*(?:ifndef|ifdef|endif|include|pragma|
 def cdef(*headers: str) -> str:
     """The text of `headers` (paths from the repository's root) as cffi's cdef takes it: the header is the declaration."""
     return "\n".join(_NOT_FOR_CFFI.sub("", (ROOT / header).read_text()) for header in headers)
+
+
+def accepted(flag: str) -> list[str]:
+    """The flag, if the compiler of this build knows it."""
+    compiler = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
+    tried = subprocess.run([*shlex.split(compiler), flag, "-E", "-x", "c", os.devnull], capture_output=True, check=False)
+    return [flag] if tried.returncode == 0 else []
 
 
 def load(module: str) -> Any:
