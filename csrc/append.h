@@ -68,14 +68,12 @@ static inline uint8_t *gw_ring_begin(gw_ring *ring, uint32_t max_len)
     return gw_ring_data(ring, ring->at);
 }
 
-/* As gw_ring_commit. */
-static inline int gw_ring_end(gw_ring *ring, uint32_t len)
+/* As gw_ring_commit; `lsn` is the record's. */
+static inline int gw_ring_end(gw_ring *ring, uint32_t len, uint64_t lsn)
 {
     if (ring->at == GW_RING_NOTHING || len < GW_REC_HEAD) return GW_E_ARGUMENT;
     if (gw_rec_padded(len) > ring->rec_max || ring->at + gw_rec_padded(len) > ring->reserved) return GW_E_SPACE;
     uint8_t *const p = gw_ring_data(ring, ring->at);
-    uint64_t lsn;
-    memcpy(&lsn, p + offsetof(gw_rec, lsn), sizeof lsn);
     if (lsn != ring->head_lsn + 1) return GW_E_ORDER;
     const uint64_t reserved = ring->reserved - ring->at, left = ring->size - (ring->at & (ring->size - 1)); /* reserved may lead over the ring's end */
     const uint64_t end = ring->at + gw_rec_close(p, len, reserved < left ? reserved : left, ring->salt);

@@ -15,7 +15,7 @@ void *gw_pen_begin(gw_lane *l, gw_pen *pen, uint8_t kind, uint32_t conn, uint32_
 void gw_pen_end(gw_lane *l, gw_pen *pen, void *rec, uint32_t len) {
   gw_rec *h = rec;
   if (!pen->live) h->len = gw_rec_pad(rec, len, gw_pad8(len));
-  else if (gw_ring_end(l->ring, len) < 0) {
+  else if (gw_ring_end(l->ring, len, l->core->lsn + 1) < 0) {
     gw_ring_fail(l->ring, GW_FAILED_APPEND);
     l->broken = 1;
     gw_belled(l, 0);

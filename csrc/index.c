@@ -2,14 +2,14 @@
 #include "core.h"
 
 uint32_t gw_index_find(const gw_index *m, const gw_pair *p, uint64_t key) {
-  for (uint32_t i = gw_home(key) & m->mask;; i = (i + 1) & m->mask) {
+  for (uint32_t i = gw_place(key) & m->mask;; i = (i + 1) & m->mask) {
     if (p[i].key == 0) return NONE32;
     if (p[i].key == key) return i;
   }
 }
 void gw_index_put(gw_index *m, gw_pair *p, uint64_t key, uint32_t slot, uint32_t gen) {
   if (key == 0) return;
-  uint32_t i = gw_home(key) & m->mask;
+  uint32_t i = gw_place(key) & m->mask;
   while (p[i].key != 0 && p[i].key != key) i = (i + 1) & m->mask;
   if (p[i].key == 0) m->count++;
   p[i] = (gw_pair){ .key = key, .slot = slot, .gen = gen };
@@ -22,7 +22,7 @@ void gw_index_remove(gw_index *m, gw_pair *p, uint64_t key, uint32_t slot) {
   for (uint32_t j = i;;) {
     j = (j + 1) & m->mask;
     if (p[j].key == 0) break;
-    uint32_t home = gw_home(p[j].key) & m->mask;
+    uint32_t home = gw_place(p[j].key) & m->mask;
     if (((j - home) & m->mask) < ((j - i) & m->mask)) continue;   /* it would come before its home */
     p[i] = p[j];
     i = j;

@@ -102,7 +102,12 @@ uint64_t gw_ring_next_lsn(const gw_ring *ring) { return ring->head_lsn + 1; }
 
 uint64_t gw_ring_room(gw_ring *ring, uint64_t enough) { return gw_ring_free(ring, enough); }
 uint8_t *gw_ring_reserve(gw_ring *ring, uint32_t max_len) { return gw_ring_begin(ring, max_len); }
-int gw_ring_commit(gw_ring *ring, uint32_t len) { return gw_ring_end(ring, len); }
+int gw_ring_commit(gw_ring *ring, uint32_t len)
+{
+    uint64_t lsn = 0;
+    if (ring->at != GW_RING_NOTHING) memcpy(&lsn, gw_ring_data(ring, ring->at) + offsetof(gw_rec, lsn), sizeof lsn);
+    return gw_ring_end(ring, len, lsn);
+}
 
 const gw_rec *gw_ring_at(const gw_ring *ring, uint64_t lsn)
 {

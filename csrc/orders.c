@@ -216,16 +216,15 @@ static void order_over(gw_lane *l, uint32_t slot) {
   l->conns[s->conn_s].open_orders--;
   free_slot(l, slot);
 }
-/* What the next order will touch comes nearer: slots go round, so each is distant when its turn comes. Of the slot after the next all
- * lines; of the next one, which are here by now, the places of the keys that it still has. */
+/* What the next order will touch comes nearer. Of the slot after the next all lines; of the next one, which are here by now, the places of
+ * the keys that it still has. */
 static void prepare_next(gw_lane *l) {
   const gw_core *c = l->core;
   if (c->free_head == NONE32) return;
   const gw_slot *s = &l->slots[c->free_head];
   gw_index_ahead(&c->by_client, l->client_pairs, s->key);
   if (s->token) gw_index_ahead(&c->by_token, l->token_pairs, gw_token_key(s->conn_v, s->token));
-  if (s->next == NONE32) return;
-  for (size_t at = 0; at < sizeof *s; at += 64) __builtin_prefetch((const uint8_t *)&l->slots[s->next] + at, 1);
+  if (s->next != NONE32) gw_slot_ahead(l, s->next);
 }
 static void apply_accept(gw_lane *l, const gw_rec *h, const gw_dec *d, const uint8_t *frame, uint32_t n, uint32_t conn) {
   gw_core *c = l->core;

@@ -140,6 +140,14 @@ static uint32_t adopted_replace(const gw_lane *l, uint32_t conn, uint64_t token,
   if (s->gen != l->token_pairs[i].gen || gw_is_final(s->state)) return NONE32;
   return event == EVT_REPLACED || (s->rpl_state == RPL_SENT && !s->rpl_token) ? l->token_pairs[i].slot : NONE32;   /* the request itself may be lost too */
 }
+/* What the answer to the next request will touch comes nearer. */
+static void next_answer_ahead(const gw_lane *l, uint32_t conn, uint64_t token) {
+  uint32_t i = gw_index_find(&l->core->by_token, l->token_pairs, gw_token_key(conn, token + 1));
+  gw_index_ahead(&l->core->by_token, l->token_pairs, gw_token_key(conn, token + 8));
+  if (i == NONE32) return;
+  gw_slot_ahead(l, l->token_pairs[i].slot);
+  gw_risk_ahead(l->risk, 0, l->token_pairs[i].slot);
+}
 void gw_dec_report(gw_lane *l, uint32_t conn, gw_dec *d) {
   gw_report *r = &l->scr;
   memset(d, 0, sizeof *d);
@@ -169,6 +177,7 @@ void gw_dec_report(gw_lane *l, uint32_t conn, gw_dec *d) {
     found_again = s != NULL;
   }
   if (!s || event < 0) { dec_orphan(l, conn, d, event, token, exec); return; }
+  next_answer_ahead(l, conn, token);
   d->what = DEC_REPORT;
   d->event = (uint8_t)event;
   d->slot = slot;
