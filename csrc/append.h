@@ -77,7 +77,7 @@ static inline int gw_ring_end(gw_ring *ring, uint32_t len, uint64_t lsn)
     if (lsn != ring->head_lsn + 1) return GW_E_ORDER;
     const uint64_t reserved = ring->reserved - ring->at, left = ring->size - (ring->at & (ring->size - 1)); /* reserved may lead over the ring's end */
     const uint64_t end = ring->at + gw_rec_close(p, len, reserved < left ? reserved : left, ring->salt);
-    for (uint64_t ahead = ring->at + GW_RING_AHEAD; ahead < end + GW_RING_AHEAD; ahead += 64) __builtin_prefetch(gw_ring_data(ring, ahead), 1);
+    for (uint64_t ahead = ring->at + GW_RING_AHEAD; ahead < end + GW_RING_AHEAD; ahead += 64) __builtin_prefetch(gw_ring_data(ring, ahead), 1, 2);
     __atomic_store_n(&gw_ring_index(ring)[lsn & (ring->index_count - 1)], ring->at, __ATOMIC_RELAXED); /* the writer looks too: journal.c, ahead */
     ring->at = GW_RING_NOTHING;
     __atomic_store_n(&ring->head_lsn, lsn, __ATOMIC_RELEASE);
