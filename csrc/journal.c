@@ -196,7 +196,7 @@ void gw_ring_piece(const gw_ring *ring, uint64_t position, uint64_t lsn, uint64_
     run->begin = position;
     run->lsn = lsn;
     run->fault = first < 0 ? (int32_t)first : 0;
-    while (bytes < piece) {
+    while (piece - bytes >= GW_REC_HEAD) { /* behind the last record there may be less, and no memory behind that */
         memcpy(&rec, p + bytes, sizeof rec);
         if (rec.len < GW_REC_HEAD || rec.len % 8 || rec.len > rec_max || rec.len > piece - bytes) break; /* the skip too: it goes on at the beginning */
         if (rec.lsn != lsn + 1) {

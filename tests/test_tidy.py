@@ -171,6 +171,13 @@ def test_the_packages_themselves_import_nothing() -> None:
     assert {package: imports(package) for package in HOUSE} == {package: frozenset() for package in HOUSE}
 
 
+def test_the_build_id_is_of_all_the_code_that_decides() -> None:
+    from gateway.lane.build import DECIDES
+
+    included = {f"csrc/{name}" for source in DECIDES for name in re.findall(r'(?m)^#include "(.+)"', (ROOT / source).read_text())}
+    assert included <= set(DECIDES), f"another build could replay a journal that it did not write: {sorted(included - set(DECIDES))}"
+
+
 def test_no_floats_where_prices_are() -> None:
     wrong = []
     for module, path in modules().items():

@@ -54,7 +54,20 @@ SOURCES = (
 )
 
 # Which code decides: a journal is replayed only by the build that wrote it, and applied by any that knows its format (SEAM R3).
-INTERNAL = ("csrc/core.h", "csrc/reasons.h", "csrc/controls.h", "csrc/latch.h", "csrc/fix_cpu.h", "csrc/fix_text.h", "csrc/fix_rows.h", "csrc/fix_write.h", "csrc/cursor.h")
+INTERNAL = (
+    "csrc/core.h",
+    "csrc/append.h",
+    "csrc/crc32c.h",
+    "csrc/reasons.h",
+    "csrc/controls.h",
+    "csrc/recent.h",
+    "csrc/latch.h",
+    "csrc/fix_cpu.h",
+    "csrc/fix_text.h",
+    "csrc/fix_rows.h",
+    "csrc/fix_write.h",
+    "csrc/cursor.h",
+)
 DECIDES = sorted([*HEADERS, *SOURCES, *INTERNAL])
 BUILD_ID = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in DECIDES)).hexdigest()[:31]
 
