@@ -6,13 +6,14 @@
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(GW_PORTABLE) /* -DGW_PORTABLE: as other processors run it */
 #include <immintrin.h>
 #define GW_FIX_AVX2 1
-#define GW_WITH_AVX2 __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt")))
+/* Only what gw_has_avx2 asks for. Not lzcnt: a processor without it runs it as bsr, with other results, and not every compiler can ask. */
+#define GW_WITH_AVX2 __attribute__((target("avx2,bmi,bmi2,popcnt")))
 #endif
 
 static inline bool gw_has_avx2(void)
 {
 #ifdef GW_FIX_AVX2
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
 #else
     return false;
 #endif

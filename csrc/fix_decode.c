@@ -103,7 +103,7 @@ static int read_average(const uint8_t *p, size_t n, int64_t *mantissa, int8_t *e
     }
     if (digits == 0)
         return GW_E_FORMAT;
-    *mantissa = negative ? -v : v;
+    *mantissa = negative && fits ? -v : v; /* what does not fit can have wrapped to the one number without a negative */
     *exponent = (int8_t) - (int)(decimals > 18 ? 18 : decimals);
     return fits && decimals <= 18;
 }
@@ -388,6 +388,8 @@ static inline __attribute__((always_inline)) bool read_good_body(const decoder *
             read_usual_plain(c, slots, c->m->slot_factor, c->m->slot_shift, &at);
         if (at.field >= end)
             break;
+        if (at.field->tag == 0) /* an invalid number looks like an empty slot's, which has no row */
+            return false;
         const gw_fix_slot *slot = slot_of(slots, c->m, at.field->tag);
         const gw_fix_row *row = &rows_of(c->d)[c->m->row_at + slot->row];
         if (at.field->len == 0 || read_value(c->d, row, c->frame + at.field->off, at.field->len, c->out) != 1)

@@ -22,7 +22,7 @@ static inline bool gw_fix_same_second(const gw_fix_head *h, int64_t ns, uint32_t
 {
     uint64_t since = (uint64_t)ns - (uint64_t)h->second_ns;
     *rest = (uint32_t)since;
-    return since < 1000000000u;
+    return since < 1000000000u && ns >= 0; /* the last second of an int64 goes on at its other end */
 }
 
 /* "YYYYMMDD-HH:MM:SS.sss", the time `rest` ns behind the second whose text h has. Stores 22 bytes, the last of them 0; returns the

@@ -226,6 +226,27 @@ def test_a_corrupted_table_is_refused_or_harmless() -> None:
     assert refused > 500 and ran > 500, (refused, ran)
 
 
+def test_a_tag_that_is_no_number_has_no_row() -> None:
+    """A message without rows is sound, and no row behind it is looked at: this one, of no message, would write far behind the record."""
+    table = ffi.new("uint64_t[]", len(DIALECT.table) // 8)
+    ffi.memmove(table, DIALECT.table, len(DIALECT.table))
+    dialect, block = ffi.cast("gw_fix_dialect *", table), ffi.cast("uint8_t *", table)
+    index = lib.gw_fix_message_index(dialect, ord("D"))
+    message = ffi.cast("gw_fix_message *", block + dialect.message_at) + index
+    slots = ffi.cast("gw_fix_slot *", block + dialect.slot_at) + message.slot_at
+    row = ffi.cast("gw_fix_row *", block + dialect.row_at) + message.row_at
+    ffi.memmove(slots, bytes(ffi.sizeof("gw_fix_slot") << (32 - message.slot_shift)), ffi.sizeof("gw_fix_slot") << (32 - message.slot_shift))
+    message.row_count = message.else_rows = message.need_in = message.need_in2 = 0
+    row.kind, row.width, row.offset = lib.GW_FIX_KIND_UINT, 8, 2 * lib.GW_REPORT_SIZE
+    assert lib.gw_fix_dialect_check(table, len(DIALECT.table)) == len(DIALECT.table)
+    view, fault, room = ffi.new("gw_fix_msg *"), ffi.new("gw_fault *"), ffi.new("uint8_t[]", 4 * lib.GW_REPORT_SIZE)
+    order = wire(HEADER + "0=7|58=x|")
+    assert lib.gw_fix_scan(order, len(order), view) == len(order)
+    for decode in (lib.gw_fix_decode, lib.gw_fix_decode_plain, lib.gw_fix_decode_long):
+        assert decode(dialect, order, view, ffi.cast("gw_report *", room), fault) == index
+        assert not any(ffi.buffer(room)[lib.GW_REPORT_SIZE :])
+
+
 def test_a_table_of_another_size_or_build_is_refused() -> None:
     table = ffi.new("uint64_t[]", len(DIALECT.table) // 8 + 1)
     ffi.memmove(table, DIALECT.table, len(DIALECT.table))

@@ -285,7 +285,7 @@ def test_an_average_keeps_all_its_decimals(text: str, mantissa: int, exponent: i
     assert (got["avg_px"], got["avg_px_exp"]) == (mantissa, exponent)
 
 
-@pytest.mark.parametrize("text", ["187.25333333333333333333", "9223372036854775808", "0.0000000000000000001"])
+@pytest.mark.parametrize("text", ["187.25333333333333333333", "9223372036854775808", "-9223372036854775808", "0.0000000000000000001"])
 def test_an_average_of_too_many_digits_is_absent(text: str) -> None:
     got = decoded(report(f"6={text}|"), REPORT_HEADER)
     assert "avg_px" not in got and "avg_px_exp" not in got
@@ -395,6 +395,15 @@ def encode_fault(message: str = "NewOrderSingle", **change: Value) -> tuple[int,
 )
 def test_what_fix_cannot_say_is_not_written(change: dict[str, Value], fault: int, tag: int | None, field: str) -> None:
     assert encode_fault(**change) == (fault, tag, field)
+
+
+def test_a_time_before_1970_is_not_taken_for_one_of_the_last_second_there_is() -> None:
+    """-2^63 is the number behind 2^63 - 1 where they go round: a header whose second that is must not lend it its text."""
+    head, fields = fix.Head("FIX.4.4", "GW", "VENUE").stamp(7, 2**63 - 1), REPORT.unpack(_order_record())
+    CODEC.encode("NewOrderSingle", REPORT.pack({**fields, "transact_time": 2**63 - 1}), head)  # the header has that text now
+    with pytest.raises(FixFault) as caught:
+        CODEC.encode("NewOrderSingle", REPORT.pack({**fields, "transact_time": -(2**63)}), head)
+    assert (caught.value.code, caught.value.tag) == (lib.GW_E_RANGE, 60)
 
 
 def test_a_missing_field_is_named() -> None:
