@@ -72,11 +72,12 @@ static inline uint8_t *gw_ring_begin(gw_ring *ring, uint32_t max_len)
 static inline int gw_ring_end(gw_ring *ring, uint32_t len, uint64_t lsn)
 {
     if (ring->at == GW_RING_NOTHING || len < GW_REC_HEAD) return GW_E_ARGUMENT;
-    if (gw_rec_padded(len) > ring->rec_max || ring->at + gw_rec_padded(len) > ring->reserved) return GW_E_SPACE;
+    const uint64_t reserved = ring->reserved - ring->at, left = ring->size - (ring->at & (ring->size - 1));
+    const uint64_t room = reserved < left ? reserved : left; /* a larger one that was given up may lead over the ring's end */
+    if (gw_rec_padded(len) > ring->rec_max || gw_rec_padded(len) > room) return GW_E_SPACE;
     uint8_t *const p = gw_ring_data(ring, ring->at);
     if (lsn != ring->head_lsn + 1) return GW_E_ORDER;
-    const uint64_t reserved = ring->reserved - ring->at, left = ring->size - (ring->at & (ring->size - 1)); /* reserved may lead over the ring's end */
-    const uint64_t end = ring->at + gw_rec_close(p, len, reserved < left ? reserved : left, ring->salt);
+    const uint64_t end = ring->at + gw_rec_close(p, len, room, ring->salt);
     for (uint64_t ahead = ring->at + GW_RING_AHEAD; ahead < end + GW_RING_AHEAD; ahead += 64) __builtin_prefetch(gw_ring_data(ring, ahead), 1, 2);
     __atomic_store_n(&gw_ring_index(ring)[lsn & (ring->index_count - 1)], ring->at, __ATOMIC_RELAXED); /* the writer looks too: journal.c, ahead */
     ring->at = GW_RING_NOTHING;

@@ -47,6 +47,20 @@ def test_a_commit_that_lies_is_refused_and_publishes_nothing() -> None:
     assert ring.append(b"x") == 1
 
 
+def test_a_commit_does_not_lead_over_the_end_of_the_ring_into_what_was_given_up() -> None:
+    ring = Ring(size=4096)
+    for length in (1000, 1000, 1000, 1000):
+        assert ring.append(bytes(length - lib.GW_REC_HEAD))
+    ring.forget()
+    assert lib.gw_ring_reserve(ring.pointer, 1000) == lib.gw_ring_bytes_at(ring.pointer, 4096), "it has no room before the end"
+    p = lib.gw_ring_reserve(ring.pointer, 80)
+    assert p == lib.gw_ring_bytes_at(ring.pointer, 4000)
+    ffi.memmove(p, HEAD.pack(0, 0, Kind.IN, 1, 0, 0, 3, 9, 0, 5, 1), HEAD.size)
+    assert lib.gw_ring_commit(ring.pointer, 104) == lib.GW_E_SPACE, "96 bytes are left"
+    assert ring.pointer.head == 4000 and ring.pointer.head_lsn == 4
+    assert lib.gw_ring_commit(ring.pointer, 80) == 0
+
+
 @pytest.mark.parametrize("start", range(0, 4096, 8))
 def test_wrap_at_every_alignment(start: int) -> None:
     """Records of every size cross the end of the ring with `start` bytes before it: none is torn, none is lost."""
