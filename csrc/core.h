@@ -331,8 +331,9 @@ static inline uint8_t *gw_tx(gw_lane *l, uint32_t conn) { return l->tx_buf + (si
 static inline uint64_t gw_mix(uint64_t x) { x ^= x >> 33; x *= 0xff51afd7ed558ccdull; x ^= x >> 33; x *= 0xc4ceb9fe1a85ec53ull; return x ^ (x >> 33); }
 /* Where a search for a key begins, its low bits: the product's upper bytes, which all of the key comes into. */
 static inline uint32_t gw_home(uint64_t key) { return (uint32_t)__builtin_bswap64(key * 0x9E3779B97F4A7C15ull); }
-/* The same in an index: eight tokens in a row of one connection lie side by side, since a venue mostly answers in the order in which it was asked. */
-static inline uint32_t gw_place(uint64_t key) { return gw_home(key >> 15) << 3 | (uint32_t)(key >> 12 & 7u); }
+/* The same in an index: eight tokens in a row of one connection lie side by side, since a venue mostly answers in the order in which it was asked.
+ * The same eight of another connection lie elsewhere: connections count in step. */
+static inline uint32_t gw_place(uint64_t key) { return gw_home(key >> 15 ^ (key & 0xFFF) << 52) << 3 | (uint32_t)(key >> 12 & 7u); }
 /* The line of a search for a key comes nearer. */
 static inline void gw_index_ahead(const gw_index *m, const gw_pair *p, uint64_t key) { __builtin_prefetch(&p[gw_place(key) & m->mask], 1); }
 /* All of a slot comes nearer: slots go round, so each is a distant one when its turn comes. */
