@@ -147,7 +147,7 @@ int gw_fix_mask(uint8_t *p, size_t n, const uint16_t *tags, size_t count);
 /* ---- dialects: which field of a record is which tag ----
  *
  * A dialect is one block of memory, compiled by gateway/codecs/fix_dialect.py from a layout file and checked by
- * gw_fix_dialect_check: a gw_fix_dialect, then its messages, rows, slots, maps and texts where it says. All little-endian. */
+ * gw_fix_dialect_check: a gw_fix_dialect, then its messages, rows, slots, maps, texts and what is given where it says. All little-endian. */
 
 #define GW_FIX_DIALECT_MAGIC 1145526342 /* "FXGD" */
 #define GW_FIX_DIALECT_VERSION 2
@@ -275,8 +275,9 @@ int gw_fix_message_index(const gw_fix_dialect *d, uint32_t msg_type);
  * dialect marks as mild leaves it absent instead. */
 int gw_fix_decode(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *m, gw_report *out, gw_fault *f);
 
-/* The same for the tests, result, record and fault of all three must be equal: as it runs where there is no AVX2; and by its meaning
- * alone, without the short ways that usual values have. */
+/* The same for the tests: as it runs where there is no AVX2; and by its meaning alone, without the short ways that usual values have.
+ * Result, record and fault of all three must be equal, unless rows of the message share bytes of the record or lie over its presence
+ * words or an exponent. */
 int gw_fix_decode_plain(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *m, gw_report *out, gw_fault *f);
 int gw_fix_decode_long(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *m, gw_report *out, gw_fault *f);
 

@@ -1,4 +1,5 @@
-/* What the check of a dialect's tables, the decoder and the encoder share: where things lie in a dialect. Internal to the FIX codec. */
+/* What the check of a dialect's tables, the decoder and the encoder share: where things lie in a dialect, how a fault is told,
+ * what is printable. Internal to the FIX codec. */
 #ifndef GW_FIX_ROWS_H
 #define GW_FIX_ROWS_H
 

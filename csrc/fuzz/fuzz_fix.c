@@ -217,11 +217,12 @@ static void fuzz_stream(uint8_t *p, size_t n, bool right)
     }
 }
 
-/* A table that the check lets through must be harmless, whatever it makes of these. */
+/* A table that the check lets through must be harmless, whatever it makes of these. Rows that share bytes of the record need not read the
+ * same by every way. */
 static void fuzz_table(const uint8_t *data, size_t size)
 {
     static const char order[] = "8=FIX.4.4|9=255|35=D|34=1|49=S|52=20261120-08:00:00.000|56=T|1=A|6=1.5|11=ORD0000000001|18=6|38=100|40=2|41=B|44=415.25|45=9|"
-                                "54=1|55=MSFT|58=x|59=0|60=20261120-08:00:00|75=20261120|99=1|102=1|103=3|114=Y|126=20261120-08:00:00|150=F|151=0|372=D|432=20261120|10=000|";
+                                "54=1|55=MSFT|58=x|59=0|60=20261120-08:00:00|75=20261120|99=1|102=1|103=3|114=Y|126=20261120-08:00:00|150=F|151=0|372=D|432=20261120|0=1|10=000|";
     static gw_fix_msg m;
     uint64_t *table = malloc(size + 8);
     REQUIRE(table);
@@ -242,8 +243,17 @@ static void fuzz_table(const uint8_t *data, size_t size)
             if (message->msg_type < 256 && message->msg_type > 32)
                 p[19] = (uint8_t)message->msg_type;
             seal(p, sizeof p);
-            if (gw_fix_scan(p, sizeof p, &m) > 0)
-                try_records(d, p, &m);
+            if (gw_fix_scan(p, sizeof p, &m) > 0) {
+                gw_report *r = malloc(sizeof *r);
+                gw_fault f;
+                REQUIRE(r);
+                gw_fix_decode_long(d, p, &m, r, &f);
+                gw_fix_decode_plain(d, p, &m, r, &f);
+                const int index = gw_fix_decode(d, p, &m, r, &f);
+                if (index >= 0)
+                    try_encode(d, (unsigned)index, r);
+                free(r);
+            }
             try_encode(d, i, &full);
         }
     }
