@@ -270,14 +270,6 @@ def at_rest(count: Callable[[], int], turn: Callable[[], object], turns: int = 3
     return last
 
 
-def come_and_go(client: Client, venue: str) -> None:
-    """An order there and its cancel: the lane has sent and heard since."""
-    order = limit_order(client, venue)
-    settled([order], "NEW")
-    order.cancel()
-    settled([order], "CANCELED")
-
-
 def nap(for_s: float) -> None:
     """Give the core away, for a measurement of others."""
     time.sleep(for_s)

@@ -1,5 +1,6 @@
 """A wire between a gateway and a venue that remembers every message in the order in which it passed, and that a test can pinch."""
 
+import select
 import socket
 import threading
 import time
@@ -31,19 +32,22 @@ class Tap:
         self.venue_port = 0
         self.seen: list[Seen] = []
         self.connections = 0
-        self._flowing = threading.Event()
-        self._flowing.set()
+        self._pinched = False
+        self._turn = threading.Condition()  # held by who takes from the gateway, so that a pinch comes before or after it
         self._ended = False
         self._sockets: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
 
     def pinch(self) -> None:
-        """From now on nothing more is taken from the gateway."""
-        self._flowing.clear()
+        """From now on nothing more is taken from the gateway; what the kernels hold between the two still fills up."""
+        with self._turn:
+            self._pinched = True
 
     def release(self) -> None:
-        self._flowing.set()
+        with self._turn:
+            self._pinched = False
+            self._turn.notify_all()
 
     def cut(self) -> int:
         """The wire breaks, and no new one leads to the venue until `venue_port` is given back; returns what it was."""
@@ -58,7 +62,7 @@ class Tap:
 
     def close(self) -> None:
         self._ended = True
-        self._flowing.set()
+        self.release()
         for each in [self._listener, *self._sockets]:
             _end(each)
         for thread in self._threads:
@@ -88,13 +92,17 @@ class Tap:
                 self._threads.append(threading.Thread(target=self._carry, args=(come, go, watched), daemon=True))
                 self._threads[-1].start()
 
+    def _take(self, gateway: socket.socket) -> bytes:
+        select.select([gateway], [], [])  # so that nobody waits for bytes while it is its turn
+        with self._turn:
+            self._turn.wait_for(lambda: not self._pinched)
+            return gateway.recv(SMALL_BYTES * 16)
+
     def _carry(self, come: socket.socket, go: socket.socket, watched: bool) -> None:
         rest = b""
         try:
             while True:
-                if watched:
-                    self._flowing.wait()
-                data = come.recv(SMALL_BYTES * 16)
+                data = self._take(come) if watched else come.recv(SMALL_BYTES * 16)
                 if not data:
                     break
                 if watched:
