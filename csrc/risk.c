@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "controls.h"
+#include "look.h"
 #include "recent.h"
 
 _Static_assert(sizeof(gw_risk_delta) == 72, "a delta is journaled as it is");
@@ -266,7 +267,7 @@ int gw_risk_swap_limits(gw_risk *r, const void *table, size_t len) {
     return 1;
 }
 
-uint64_t gw_risk_limits_version(const gw_risk *r) { return r->state->limits_version; }
+GW_LOOK uint64_t gw_risk_limits_version(const gw_risk *r) { return r->state->limits_version; }
 
 static inline int allowed(const gw_risk *r, uint32_t strategy, int kind, uint32_t column) {
     if (r->limits == NULL) return 0;
@@ -834,12 +835,12 @@ int gw_risk_apply(gw_risk *r, const gw_risk_delta *delta) {
 
 /* ---- what others read ---- */
 
-int gw_risk_exposure(const gw_risk *r, int scope, uint32_t entity, uint32_t instrument, gw_exposure *out) {
+GW_LOOK int gw_risk_exposure(const gw_risk *r, int scope, uint32_t entity, uint32_t instrument, gw_exposure *out) {
     uint32_t count[GW_SCOPES] = {1, r->n.venues, r->n.accounts, r->n.strategies, r->n.instruments};
     if (scope < 0 || scope >= GW_SCOPES || entity >= count[scope] || instrument >= r->n.instruments) return 0;
     if (scope == GW_SCOPE_SYMBOL && entity != instrument) return 0;
     size_t cell = scope == GW_SCOPE_SYMBOL ? 0 : scope_index(r, scope, entity);
-    memcpy(out, &r->cells[instrument * r->row + cell * WORDS], sizeof *out);
+    gw_look_copy(out, &r->cells[instrument * r->row + cell * WORDS], sizeof *out);
     return 1;
 }
 
