@@ -62,6 +62,7 @@ INTERNAL = (
     "csrc/controls.h",
     "csrc/recent.h",
     "csrc/latch.h",
+    "csrc/look.h",
     "csrc/fix_cpu.h",
     "csrc/fix_text.h",
     "csrc/fix_rows.h",
