@@ -20,13 +20,14 @@ static inline uint8_t *gw_ring_data(const gw_ring *ring, uint64_t position)
     return (uint8_t *)(uintptr_t)ring + ring->data + (position & (ring->size - 1));
 }
 
-static inline uint64_t gw_rec_padded(uint64_t len) { return (len + 7u) & ~(uint64_t)7u; }
+/* The next multiple of 8. */
+static inline uint64_t gw_pad8(uint64_t len) { return (len + 7u) & ~(uint64_t)7u; }
 
 /* Zero the padding behind the `len` bytes of the record at p, which has `room` bytes. Returns the padded length. With room for it this is
  * one store of a word behind the record: to change a part of the last word would be to wait for what was just written there. */
 static inline uint32_t gw_rec_pad(uint8_t *p, uint32_t len, uint64_t room)
 {
-    const uint32_t whole = (uint32_t)gw_rec_padded(len);
+    const uint32_t whole = (uint32_t)gw_pad8(len);
     if (room - len >= 8) memset(p + len, 0, 8);
     else memset(p + len, 0, whole - len);
     return whole;
@@ -54,7 +55,7 @@ static inline uint64_t gw_ring_free(gw_ring *ring, uint64_t enough)
 /* As gw_ring_reserve. */
 static inline uint8_t *gw_ring_begin(gw_ring *ring, uint32_t max_len)
 {
-    const uint64_t need = gw_rec_padded(max_len), left = ring->size - (ring->head & (ring->size - 1));
+    const uint64_t need = gw_pad8(max_len), left = ring->size - (ring->head & (ring->size - 1));
     const uint64_t skip = need > left ? left : 0;
     ring->at = GW_RING_NOTHING;
     if (max_len < GW_REC_HEAD || need > ring->rec_max || gw_ring_free(ring, skip + need) < skip + need) return NULL;
@@ -74,7 +75,7 @@ static inline int gw_ring_end(gw_ring *ring, uint32_t len, uint64_t lsn)
     if (ring->at == GW_RING_NOTHING || len < GW_REC_HEAD) return GW_E_ARGUMENT;
     const uint64_t reserved = ring->reserved - ring->at, left = ring->size - (ring->at & (ring->size - 1));
     const uint64_t room = reserved < left ? reserved : left; /* a larger one that was given up may lead over the ring's end */
-    if (gw_rec_padded(len) > ring->rec_max || gw_rec_padded(len) > room) return GW_E_SPACE;
+    if (gw_pad8(len) > ring->rec_max || gw_pad8(len) > room) return GW_E_SPACE;
     uint8_t *const p = gw_ring_data(ring, ring->at);
     if (lsn != ring->head_lsn + 1) return GW_E_ORDER;
     const uint64_t end = ring->at + gw_rec_close(p, len, room, ring->salt);

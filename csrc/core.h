@@ -324,7 +324,6 @@ static inline gw_slot *gw_slot_of(gw_lane *l, uint32_t slot, uint32_t gen) {
 /* The verdict that comes next for this order, 0 none. */
 static inline uint16_t gw_due_of(const gw_slot *s) { return s->due ? s->due : s->doubt_due ? DUE_DOUBT : 0; }
 static inline int gw_is_final(uint8_t st) { return st >= ST_FILLED; }
-static inline uint64_t gw_pad8(uint64_t n) { return (n + 7u) & ~(uint64_t)7u; }
 static inline gw_num *gw_num_at(gw_lane *l, uint32_t conn, uint64_t seq) { return &l->nums[(size_t)conn * GW_NUMS + (seq & (GW_NUMS - 1))]; }
 static inline uint8_t *gw_rx(gw_lane *l, uint32_t conn) { return l->rx_buf + (size_t)conn * l->sizes.rx; }
 static inline uint8_t *gw_tx(gw_lane *l, uint32_t conn) { return l->tx_buf + (size_t)conn * l->sizes.tx; }

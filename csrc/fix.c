@@ -199,13 +199,6 @@ GW_WITH_AVX2 static inline __m256i last_block(const uint8_t *p, size_t n, size_t
                             _mm256_loadu_si256((const __m256i *)(const void *)(keep + left)));
 }
 
-/* What four sums of bytes come to, modulo 256. */
-GW_WITH_AVX2 static inline unsigned sum_of_lanes(__m256i total)
-{
-    __m128i half = _mm_add_epi64(_mm256_castsi256_si128(total), _mm256_extracti128_si256(total, 1));
-    return (unsigned)(_mm_cvtsi128_si64(half) + _mm_extract_epi64(half, 1)) & 255;
-}
-
 /* A bit for every SOH in v, whose bytes are added to *total. */
 GW_WITH_AVX2 static inline uint64_t soh_of(__m256i v, __m256i *total)
 {

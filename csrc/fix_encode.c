@@ -310,9 +310,7 @@ GW_WITH_AVX2 static inline unsigned sum_here(uint8_t *out, size_t n)
         even = _mm256_add_epi64(even, _mm256_sad_epu8(_mm256_loadu_si256((const __m256i *)(const void *)(out + i)), zero));
         odd = _mm256_add_epi64(odd, _mm256_sad_epu8(_mm256_loadu_si256((const __m256i *)(const void *)(out + i + 32)), zero));
     }
-    even = _mm256_add_epi64(even, odd);
-    __m128i half = _mm_add_epi64(_mm256_castsi256_si128(even), _mm256_extracti128_si256(even, 1));
-    return (unsigned)(_mm_cvtsi128_si64(half) + _mm_extract_epi64(half, 1)) & 255;
+    return sum_of_lanes(_mm256_add_epi64(even, odd));
 }
 
 /* Whether check_given finds nothing wrong. */

@@ -42,7 +42,7 @@ int64_t gw_rec_check(const uint8_t *p, uint64_t avail, uint32_t salt, uint64_t l
     return rec.len;
 }
 
-uint32_t gw_rec_seal(uint8_t *p, uint32_t len, uint32_t salt) { return gw_rec_close(p, len, gw_rec_padded(len), salt); }
+uint32_t gw_rec_seal(uint8_t *p, uint32_t len, uint32_t salt) { return gw_rec_close(p, len, gw_pad8(len), salt); }
 
 /* The ring ---------------------------------------------------------------------------------------------------------------- */
 

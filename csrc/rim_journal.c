@@ -81,7 +81,8 @@ int gw_journal_takes_direct(int fd)
 #endif
 }
 
-/* Whole blocks. The bytes that were written, fewer where the disk takes it no further this way (and never again); or -errno. */
+/* Whole blocks. The bytes that were written, or -errno; fewer where the rest goes the other way: for good where the disk refused, this
+ * time only where it took a part that ends inside a block. */
 static int64_t write_direct(gw_journal *j, const uint8_t *from, uint64_t len, uint64_t offset)
 {
     uint64_t done = 0;

@@ -330,6 +330,13 @@ def append_large(journal: Journal, count: int) -> None:
             os.sched_yield()
 
 
+def write_large(state_dir: Path, disk: Watched, count: int, config: JournalConfig = DIRECT) -> None:
+    """A journal of `count` records on this disk, from its begin to its stop."""
+    journal = begin(state_dir, config, calls=disk.calls())
+    append_large(journal, count)
+    journal.stop()
+
+
 def assert_large(state_dir: Path, count: int) -> None:
     """The segments hold records 1 … count as they were appended, by a restart and by a reader."""
     found = found_in(state_dir)
@@ -340,9 +347,7 @@ def assert_large(state_dir: Path, count: int) -> None:
 
 def test_long_runs_go_past_the_page_cache_in_whole_blocks(direct_dir: Path) -> None:
     disk = Watched()
-    journal = begin(direct_dir, DIRECT, calls=disk.calls())
-    append_large(journal, 2000)
-    journal.stop()
+    write_large(direct_dir, disk, 2000)
     assert not open_segments(), "both descriptors of a segment are closed"
     assert len(DirStore(direct_dir).numbers()) > 3
     assert sum(length for *_, length in disk.direct) > 1_000_000
@@ -372,9 +377,7 @@ def test_who_reads_along_sees_a_beginning_at_any_moment(direct_dir: Path) -> Non
 @pytest.mark.parametrize("code", [errno.EINVAL, errno.EOPNOTSUPP])
 def test_a_disk_that_refuses_direct_writes_is_written_the_other_way_for_good(direct_dir: Path, code: int) -> None:
     disk = Watched(refuses=code)
-    journal = begin(direct_dir, DIRECT, calls=disk.calls())
-    append_large(journal, 1500)
-    journal.stop()
+    write_large(direct_dir, disk, 1500)
     assert len(disk.direct) == 1 and len(DirStore(direct_dir).numbers()) > 2, "asked once, in the first segment"
     assert_large(direct_dir, 1500)
 
@@ -382,9 +385,7 @@ def test_a_disk_that_refuses_direct_writes_is_written_the_other_way_for_good(dir
 @pytest.mark.parametrize("short", [4096, 8192, 512, 4608])
 def test_direct_writes_that_take_a_part_only_are_finished(direct_dir: Path, short: int) -> None:
     disk = Watched(short=short)
-    journal = begin(direct_dir, DIRECT, calls=disk.calls())
-    append_large(journal, 500)
-    journal.stop()
+    write_large(direct_dir, disk, 500)
     assert len(disk.direct) > 1
     assert all(n % lib.GW_BLOCK == 0 for _, _, memory, offset, length in disk.direct for n in (memory, offset, length)), "an odd rest goes the other way"
     assert_large(direct_dir, 500)
@@ -406,9 +407,7 @@ def test_a_direct_write_that_fails_is_never_tried_again(direct_dir: Path, code: 
 @pytest.mark.parametrize("level", ["group", "sync"])
 def test_where_somebody_waits_nothing_goes_past_the_page_cache(state_dir: Path, level: str) -> None:
     disk = Watched()
-    journal = begin(state_dir, replace(DIRECT, level=level, direct_min=8), calls=disk.calls())
-    append_large(journal, 40)
-    journal.stop()
+    write_large(state_dir, disk, 40, replace(DIRECT, level=level, direct_min=8))
     assert disk.writes and not disk.direct
     assert_large(state_dir, 40)
 
