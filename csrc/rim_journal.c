@@ -12,7 +12,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -128,6 +130,54 @@ static int64_t read_all(int fd, uint8_t *to, uint64_t len, uint64_t offset)
 
 static void segment_name(char *name, uint64_t number) { snprintf(name, NAME_MAX_BYTES, "%08llu.seg", (unsigned long long)number); }
 static void spare_name(char *name, uint64_t number) { snprintf(name, NAME_MAX_BYTES, "spare-%08llu.seg", (unsigned long long)number); }
+
+/* The ring's memory -------------------------------------------------------------------------------------------------------- */
+
+#define LARGE ((uint64_t)2 << 20) /* bytes of a large page; where they are of another size there are none here */
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* since Linux 6.1; an older one refuses it */
+#endif
+
+/* A mapping of fd that begins at a large page's boundary, as a large page of the file does: cut out of one that is larger. */
+static uint8_t *map_aligned(int fd, uint64_t bytes)
+{
+    uint8_t *const room = mmap(NULL, bytes + LARGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room == MAP_FAILED) return NULL;
+    const uint64_t before = (LARGE - (uintptr_t)room % LARGE) % LARGE;
+    uint8_t *const at = mmap(room + before, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+    const int error = errno;
+    if (at == MAP_FAILED) munmap(room, bytes + LARGE);
+    else {
+        if (before) munmap(room, before);
+        munmap(at + bytes, LARGE - before);
+    }
+    errno = error;
+    return at == MAP_FAILED ? NULL : at;
+}
+
+int gw_journal_map(int fd, uint64_t bytes, uint8_t **at)
+{
+    struct statvfs disk;
+    int error = 0;
+    if (ftruncate(fd, (off_t)bytes)) return -errno;
+    if (fstatvfs(fd, &disk) == 0 && disk.f_blocks && disk.f_bavail < bytes / disk.f_frsize) return -ENOSPC; /* before it takes what there is */
+    /* One small page of each large one is enough to ask for it, and costs less than to take all small ones first. */
+    for (uint64_t large = 0; large + LARGE <= bytes && !error; large += LARGE) error = posix_fallocate(fd, (off_t)large, GW_BLOCK);
+    if (error) return -error;
+    uint8_t *const p = map_aligned(fd, bytes);
+    if (!p) return -errno;
+    if (bytes >= LARGE) (void)madvise(p, bytes / LARGE * LARGE, MADV_COLLAPSE); /* refused: it is only slower */
+    error = posix_fallocate(fd, 0, (off_t)bytes);
+    if (error) {
+        gw_journal_unmap(p, bytes);
+        return -error;
+    }
+    for (uint64_t page = 0; page < bytes; page += GW_BLOCK) *(volatile uint8_t *)(p + page) = 0; /* in this process' tables as well */
+    *at = p;
+    return 0;
+}
+
+void gw_journal_unmap(uint8_t *at, uint64_t bytes) { munmap(at, bytes); }
 
 /* Segments ----------------------------------------------------------------------------------------------------------------- */
 

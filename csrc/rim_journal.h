@@ -44,6 +44,10 @@ typedef struct gw_journal {
 int gw_journal_start(gw_journal *journal);
 /* Copy and sync what was appended so far, end the thread, close the files. 0, or the writer's failure as in ring->failed. */
 uint64_t gw_journal_stop(gw_journal *journal);
+/* Map the new file `fd`, to be of `bytes` (a multiple of GW_BLOCK), into memory: its room is taken and its pages are there, large ones (2 MiB) where the system gives them, so that
+ * a store neither fails nor waits. *at is where; give it back with gw_journal_unmap. 0, or -errno: 28 (ENOSPC) if there is no room. */
+int gw_journal_map(int fd, uint64_t bytes, uint8_t **at);
+void gw_journal_unmap(uint8_t *at, uint64_t bytes);
 /* 1 if what lies in this file may be written from memory past the page cache, both at multiples of GW_BLOCK. */
 int gw_journal_takes_direct(int fd);
 /* Wake the writer: after gw_ring_bell said so, or a watermark or a fetch was asked for. */

@@ -255,15 +255,16 @@ def _new_ring_file(state_dir: Path, found: Found, config: JournalConfig, journal
         raise JournalError(f"ring_bytes {config.ring_bytes}, index_count {config.index_count}: {FAULTS[lib.GW_E_ARGUMENT]}; powers of two are right")
     new = path.with_suffix(".new")
     descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    at = ffi.new("uint8_t **")
     try:
-        os.posix_fallocate(descriptor, 0, length)
-        memory = mmap.mmap(descriptor, length, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
-    except OSError as error:
-        new.unlink()
-        raise JournalError(f"{new}: no room for a ring of {length} bytes in shared memory ({error.strerror}); make ring_mib smaller") from None
+        rc = lib.gw_journal_map(descriptor, length, at)
     finally:
         os.close(descriptor)
-    ring = RingMemory(ffi.from_buffer(memory), length, memory)
+    if rc < 0:
+        new.unlink()
+        raise JournalError(f"{new}: no room for a ring of {length} bytes in shared memory ({os.strerror(-rc)}); make ring_mib smaller")
+    memory = ffi.gc(at[0], lambda pointer: lib.gw_journal_unmap(pointer, length))
+    ring = RingMemory(memory, length, memory)
     make_ring(found, config, journal_id, boot_id(), salt, ring)
     new.rename(path)
     return ring

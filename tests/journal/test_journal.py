@@ -412,9 +412,32 @@ def test_where_somebody_waits_nothing_goes_past_the_page_cache(state_dir: Path, 
     assert_large(state_dir, 40)
 
 
+LARGE = 2 << 20  # bytes of a large page of memory
+
+
+@pytest.mark.parametrize("length", [lib.GW_BLOCK, LARGE, 2 * LARGE + 3 * lib.GW_BLOCK])
+def test_a_rings_memory_is_the_files_whole_with_all_its_room_taken(state_dir: Path, length: int) -> None:
+    path = ring_path(state_dir)
+    at = ffi.new("uint8_t **")
+    with open(path, "w+b") as file:
+        assert lib.gw_journal_map(file.fileno(), length, at) == 0
+        try:
+            assert int(ffi.cast("uintptr_t", at[0])) % LARGE == 0, "large pages of the file can be large pages of this process"
+            assert os.fstat(file.fileno()).st_size == length and os.fstat(file.fileno()).st_blocks * 512 >= length
+            memory = ffi.buffer(at[0], length)
+            assert memory[:] == bytes(length)
+            for place in (0, length // 2, length - 1):
+                memory[place] = b"x"
+                assert os.pread(file.fileno(), 1, place) == b"x"
+        finally:
+            lib.gw_journal_unmap(at[0], length)
+        assert os.pread(file.fileno(), 1, length - 1) == b"x"
+
+
 def test_what_cannot_start_says_why(state_dir: Path) -> None:
     for config, says in (
         (JournalConfig(ring_bytes=65 << 20), "ring_bytes 68157440, .*powers of two are right"),
+        (JournalConfig(ring_bytes=1 << 40), r"no room for a ring of \d+ bytes in shared memory \(.+\); make ring_mib smaller"),
         (JournalConfig(ring_bytes=1 << 20, segment_bytes=5000), "segment_bytes 5000: a multiple of 4096"),
         (JournalConfig(ring_bytes=1 << 20, segment_bytes=4096), "segment_bytes 4096: a multiple of 4096, with room for a record"),
     ):
