@@ -49,31 +49,39 @@ static inline uint32_t gw_crc32c_soft(uint32_t crc, const uint8_t *p, size_t n)
 #if defined(__x86_64__)
 #include <immintrin.h>
 #define GW_CRC32C_LANE 512 /* most bytes of one of the three lanes of a block */
+#define GW_CRC32C_OVER(bytes) (2 * GW_CRC32C_LANE / 8 - (bytes) / 8) /* where in the table below is what moves over so many bytes */
 
-/* What moves a CRC over 8, 16, 24 ... 1024 bytes. */
-static const uint32_t gw_crc32c_over[2 * GW_CRC32C_LANE / 8] = {
-    0x00000001u, 0x493C7D27u, 0xF20C0DFEu, 0xBA4FC28Eu, 0x3DA6D0CBu, 0xDDC0152Bu, 0x1C291D04u, 0x9E4ADDF8u,
-    0x740EEF02u, 0x39D3B296u, 0x083A6EECu, 0x0715CE53u, 0xC49F4F67u, 0x47DB8317u, 0x2AD91C30u, 0x0D3B6092u,
-    0x6992CEA2u, 0xC96CFDC0u, 0x7E908048u, 0x878A92A7u, 0x1B3D8F29u, 0xDAECE73Eu, 0xF1D0F55Eu, 0xAB7AFF2Au,
-    0xA87AB8A8u, 0x2162D385u, 0x8462D800u, 0x83348832u, 0x71D111A8u, 0x299847D5u, 0xFFD852C6u, 0xB9E02B86u,
-    0xDCB17AA4u, 0x18B33A4Eu, 0xF37C5AEEu, 0xB6DD949Bu, 0x6051D5A2u, 0x78D9CCB7u, 0x18B0D4FFu, 0xBAC2FD7Bu,
-    0x21F3D99Cu, 0xA60CE07Bu, 0x8F158014u, 0xCE7F39F4u, 0xA00457F7u, 0x61D82E56u, 0x8D6D2C43u, 0xD270F1A2u,
-    0x00AC29CFu, 0xC619809Du, 0xE9ADF796u, 0x2B3CAC5Du, 0x96638B34u, 0x65863B64u, 0xE0E9F351u, 0x1B03397Fu,
-    0x9AF01F2Du, 0xEBB883BDu, 0x2CFF42CFu, 0xB3E32C28u, 0x88F25A3Au, 0x064F7F26u, 0x4E36F0B0u, 0xDD7E3B0Cu,
-    0xBD6F81F8u, 0xF285651Cu, 0x91C9BD4Bu, 0x10746F3Cu, 0x885F087Bu, 0xC7A68855u, 0x4C144932u, 0x271D9844u,
-    0x52148F02u, 0x8E766A0Cu, 0xA3C6F37Au, 0x93A5F730u, 0xD7C0557Fu, 0x6CB08E5Cu, 0x63DED06Au, 0x6B749FB2u,
-    0x4D56973Cu, 0x1393E203u, 0x9669C9DFu, 0xCEC3662Eu, 0xE417F38Au, 0x96C515BBu, 0x4B9E0F71u, 0xE6FC4E6Au,
-    0xD104B8FCu, 0x8227BB8Au, 0x5B397730u, 0xB0CD4768u, 0xE78EB416u, 0x39C7FF35u, 0x61FF0E01u, 0xD7A4825Cu,
-    0x8D96551Cu, 0x0AB3844Bu, 0x0BF80DD2u, 0x0167D312u, 0x8821ABEDu, 0xF6076544u, 0x6A45D2B2u, 0x26F6A60Au,
-    0xD8D26619u, 0xA741C1BFu, 0xDE87806Cu, 0x98D8D9CBu, 0x14338754u, 0x49C3CC9Cu, 0x5BD2011Fu, 0x68BCE87Au,
-    0xDD07448Eu, 0x57A3D037u, 0xDDE8F5B9u, 0x6956FC3Bu, 0xA3E3E02Cu, 0x42D98888u, 0xD73C7BEAu, 0x3771E98Fu,
-    0x80FF0093u, 0xB42AE3D9u, 0x8FE4C34Du, 0x2178513Au, 0xDF99FC11u, 0xE0AC139Eu, 0x6C23E841u, 0x170076FAu,
+/* What moves a CRC over 1024, 1016 ... 8, 0 bytes by a carry-less product with it: x^(8 * bytes - 33) mod P, bit-reflected. A product of reflected
+ * words says x more than their product is, and a constant of 32 bits in the low half of a word x^32 more; hence the 33 that are taken off. */
+static const uint32_t gw_crc32c_over[GW_CRC32C_OVER(0) + 1] = {
+    0x170076FAu, 0x6C23E841u, 0xE0AC139Eu, 0xDF99FC11u, 0x2178513Au, 0x8FE4C34Du, 0xB42AE3D9u, 0x80FF0093u,
+    0x3771E98Fu, 0xD73C7BEAu, 0x42D98888u, 0xA3E3E02Cu, 0x6956FC3Bu, 0xDDE8F5B9u, 0x57A3D037u, 0xDD07448Eu,
+    0x68BCE87Au, 0x5BD2011Fu, 0x49C3CC9Cu, 0x14338754u, 0x98D8D9CBu, 0xDE87806Cu, 0xA741C1BFu, 0xD8D26619u,
+    0x26F6A60Au, 0x6A45D2B2u, 0xF6076544u, 0x8821ABEDu, 0x0167D312u, 0x0BF80DD2u, 0x0AB3844Bu, 0x8D96551Cu,
+    0xD7A4825Cu, 0x61FF0E01u, 0x39C7FF35u, 0xE78EB416u, 0xB0CD4768u, 0x5B397730u, 0x8227BB8Au, 0xD104B8FCu,
+    0xE6FC4E6Au, 0x4B9E0F71u, 0x96C515BBu, 0xE417F38Au, 0xCEC3662Eu, 0x9669C9DFu, 0x1393E203u, 0x4D56973Cu,
+    0x6B749FB2u, 0x63DED06Au, 0x6CB08E5Cu, 0xD7C0557Fu, 0x93A5F730u, 0xA3C6F37Au, 0x8E766A0Cu, 0x52148F02u,
+    0x271D9844u, 0x4C144932u, 0xC7A68855u, 0x885F087Bu, 0x10746F3Cu, 0x91C9BD4Bu, 0xF285651Cu, 0xBD6F81F8u,
+    0xDD7E3B0Cu, 0x4E36F0B0u, 0x064F7F26u, 0x88F25A3Au, 0xB3E32C28u, 0x2CFF42CFu, 0xEBB883BDu, 0x9AF01F2Du,
+    0x1B03397Fu, 0xE0E9F351u, 0x65863B64u, 0x96638B34u, 0x2B3CAC5Du, 0xE9ADF796u, 0xC619809Du, 0x00AC29CFu,
+    0xD270F1A2u, 0x8D6D2C43u, 0x61D82E56u, 0xA00457F7u, 0xCE7F39F4u, 0x8F158014u, 0xA60CE07Bu, 0x21F3D99Cu,
+    0xBAC2FD7Bu, 0x18B0D4FFu, 0x78D9CCB7u, 0x6051D5A2u, 0xB6DD949Bu, 0xF37C5AEEu, 0x18B33A4Eu, 0xDCB17AA4u,
+    0xB9E02B86u, 0xFFD852C6u, 0x299847D5u, 0x71D111A8u, 0x83348832u, 0x8462D800u, 0x2162D385u, 0xA87AB8A8u,
+    0xAB7AFF2Au, 0xF1D0F55Eu, 0xDAECE73Eu, 0x1B3D8F29u, 0x878A92A7u, 0x7E908048u, 0xC96CFDC0u, 0x6992CEA2u,
+    0x0D3B6092u, 0x2AD91C30u, 0x47DB8317u, 0xC49F4F67u, 0x0715CE53u, 0x083A6EECu, 0x39D3B296u, 0x740EEF02u,
+    0x9E4ADDF8u, 0x1C291D04u, 0xDDC0152Bu, 0x3DA6D0CBu, 0xBA4FC28Eu, 0xF20C0DFEu, 0x493C7D27u, 0x00000001u,
+    0xA9CDDA0Du,
 };
 
+static inline int gw_crc32c_has_lanes(void) { return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul"); }
+static inline int gw_crc32c_has_wide(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("vpclmulqdq") && gw_crc32c_has_lanes();
+}
+
 /* The instruction takes three cycles and one can begin in each: three lanes side by side, each a third of what there is, put together by
- * carry-less products. A lane's CRC moved over L bytes is CRC × x^(8L) mod P; the instruction itself gives × x^32 and the bit-reflected product
- * × x, so the constants are x^(8L - 33) mod P, bit-reflected (V. Gopal et al., "Fast CRC computation for iSCSI polynomial using CRC32
- * instruction", Intel 2011). */
+ * carry-less products. A lane's CRC moved over what is behind it is its product with the table's constant, and the instruction's × x^32 takes it
+ * mod P (V. Gopal et al., "Fast CRC computation for iSCSI polynomial using CRC32 instruction", Intel 2011). */
 __attribute__((target("sse4.2,pclmul"))) static inline uint32_t gw_crc32c_hard(uint32_t crc, const uint8_t *p, size_t n)
 {
     uint64_t a = crc, word[3];
@@ -89,7 +97,7 @@ __attribute__((target("sse4.2,pclmul"))) static inline uint32_t gw_crc32c_hard(u
             b = _mm_crc32_u64(b, word[1]);
             c = _mm_crc32_u64(c, word[2]);
         }
-        const __m128i over_one = _mm_cvtsi32_si128((int)gw_crc32c_over[lane / 8 - 1]), over_two = _mm_cvtsi32_si128((int)gw_crc32c_over[lane / 4 - 1]);
+        const __m128i over_one = _mm_cvtsi32_si128((int)gw_crc32c_over[GW_CRC32C_OVER(lane)]), over_two = _mm_cvtsi32_si128((int)gw_crc32c_over[GW_CRC32C_OVER(2 * lane)]);
         const __m128i moved = _mm_xor_si128(_mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)a), over_two, 0),
                                             _mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)b), over_one, 0));
         a = _mm_crc32_u64(0, (uint64_t)_mm_cvtsi128_si64(moved)) ^ c;
@@ -104,13 +112,61 @@ __attribute__((target("sse4.2,pclmul"))) static inline uint32_t gw_crc32c_hard(u
     for (; n; n--) crc = _mm_crc32_u8(crc, *p++);
     return crc;
 }
+
+#define GW_CRC32C_WIDE 128 /* bytes that are folded at once, and the fewest worth it */
+#define GW_CRC32C_WITH_WIDE __attribute__((target("avx512f,vpclmulqdq,sse4.2,pclmul")))
+
+/* x moved over some bytes, plus what is found there: by 16 bytes each, of which the first 8 have 8 more to go. */
+GW_CRC32C_WITH_WIDE static inline __m512i gw_crc32c_fold(__m512i x, __m512i over, __m512i there)
+{
+    const __m512i first = _mm512_clmulepi64_epi128(x, over, 0x00), second = _mm512_clmulepi64_epi128(x, over, 0x11);
+    return _mm512_ternarylogic_epi64(first, second, there, 0x96); /* the xor of three */
+}
+/* The constants of such a move. */
+GW_CRC32C_WITH_WIDE static inline __m512i gw_crc32c_move(size_t bytes)
+{
+    return _mm512_broadcast_i32x4(_mm_cvtepu32_epi64(_mm_loadl_epi64((const __m128i *)(const void *)&gw_crc32c_over[GW_CRC32C_OVER(bytes + 8)])));
+}
+/* Of the last 128 bytes each 8 have their own way to the end: 120 bytes, 112 ... 0. These are the constants of 64 of them. */
+GW_CRC32C_WITH_WIDE static inline __m512i gw_crc32c_last(size_t bytes)
+{
+    return _mm512_cvtepu32_epi64(_mm256_loadu_si256((const __m256i *)(const void *)&gw_crc32c_over[GW_CRC32C_OVER(bytes - 8)]));
+}
+
+/* n >= 128. The first 128 bytes are moved towards the end in steps, and each step takes in as many bytes as it is long: the first is what makes
+ * all others 128 long (none at all, where n is a multiple of that: a move over 0 bytes changes nothing mod P). At last everything is moved to
+ * the very end and added up, and the instruction takes the sum mod P. Two words of 64 bytes, since a step takes five cycles and two can be under way. */
+GW_CRC32C_WITH_WIDE static inline uint32_t gw_crc32c_wide(uint32_t crc, const uint8_t *p, size_t n)
+{
+    const size_t whole = n / 8 * 8, step = whole % GW_CRC32C_WIDE;
+    const uint8_t *const end = p + whole - GW_CRC32C_WIDE;
+    __m512i x = _mm512_xor_si512(_mm512_loadu_si512(p), _mm512_zextsi128_si512(_mm_cvtsi32_si128((int)crc))), y = _mm512_loadu_si512(p + 64);
+    const unsigned fresh = 0xFFFFu << (16 - step / 8); /* of 16 words, those that the first step takes in */
+    __m512i over = gw_crc32c_move(step);
+    p += step;
+    x = gw_crc32c_fold(x, over, _mm512_maskz_loadu_epi64((__mmask8)fresh, p));
+    y = gw_crc32c_fold(y, over, _mm512_maskz_loadu_epi64((__mmask8)(fresh >> 8), p + 64));
+    over = gw_crc32c_move(GW_CRC32C_WIDE);
+    while (p < end) {
+        p += GW_CRC32C_WIDE;
+        x = gw_crc32c_fold(x, over, _mm512_loadu_si512(p));
+        y = gw_crc32c_fold(y, over, _mm512_loadu_si512(p + 64));
+    }
+    x = gw_crc32c_fold(x, gw_crc32c_last(GW_CRC32C_WIDE), _mm512_setzero_si512());
+    x = gw_crc32c_fold(y, gw_crc32c_last(GW_CRC32C_WIDE / 2), x);
+    const __m256i half = _mm256_xor_si256(_mm512_castsi512_si256(x), _mm512_extracti64x4_epi64(x, 1));
+    const __m128i sum = _mm_xor_si128(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+    crc = (uint32_t)_mm_crc32_u64(_mm_crc32_u64(0, (uint64_t)_mm_cvtsi128_si64(sum)), (uint64_t)_mm_extract_epi64(sum, 1));
+    return n % 8 ? gw_crc32c_hard(crc, p + GW_CRC32C_WIDE, n % 8) : crc;
+}
 #endif
 
 /* The CRC of n bytes at p, continued from `seed` (0, a salt, or the CRC of the bytes before): crc(crc(0, a), b) = crc(0, ab). */
 static inline uint32_t gw_crc32c(uint32_t seed, const void *p, size_t n)
 {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul")) return ~gw_crc32c_hard(~seed, (const uint8_t *)p, n);
+    if (n >= GW_CRC32C_WIDE && gw_crc32c_has_wide()) return ~gw_crc32c_wide(~seed, (const uint8_t *)p, n);
+    if (gw_crc32c_has_lanes()) return ~gw_crc32c_hard(~seed, (const uint8_t *)p, n);
 #endif
     return ~gw_crc32c_soft(~seed, (const uint8_t *)p, n);
 }
