@@ -7,7 +7,7 @@ void *gw_pen_begin(gw_lane *l, gw_pen *pen, uint8_t kind, uint32_t conn, uint32_
   if (!p) return NULL;
   if (pen->live) { pen->at = p; pen->room = max; }
   gw_rec *h = (gw_rec *)(void *)p;
-  *h = (gw_rec){ .kind = kind, .ver = 1, .flags = l->step_first ? GW_REC_STEP_FIRST : 0, .lane = l->sizes.lane, .conn = (uint16_t)conn, .epoch = l->conns[conn].epoch,
+  *h = (gw_rec){ .kind = kind, .ver = GW_REC_VER, .flags = l->step_first ? GW_REC_STEP_FIRST : 0, .lane = l->sizes.lane, .conn = (uint16_t)conn, .epoch = l->conns[conn].epoch,
     .digest = l->core->digest, .lsn = l->core->lsn + 1, .t_ns = l->core->now };
   return p;
 }

@@ -14,6 +14,8 @@
 #include "jrec.h"
 #include "lane.h"
 #include "latch.h"
+#include "place.h"
+#include "recent.h"
 #ifdef GW_CRASH_HOOKS
 #include "rim_crash.h"
 #endif
@@ -97,9 +99,9 @@ enum { Q_NONE, Q_NEW, Q_REPLACE, Q_CANCEL, Q_STATUS };
 /* key -> slot, open addressing, removal by shifting back. */
 typedef struct gw_index { uint32_t mask, count; } gw_index;
 typedef struct gw_pair { uint64_t key; uint32_t slot, gen; } gw_pair;
-/* The last n executions ever seen. reused: an id has come back for another order, once at least. */
-typedef struct gw_seen { uint32_t mask, count, head, reused; } gw_seen;
-typedef struct gw_exec { uint64_t key; uint32_t order, named; } gw_exec;   /* what is left of the order's number, and of the name that the report gave it; 0 none */
+/* The last executions ever seen. reused: an id has come back for another order, once at least. */
+typedef struct gw_seen { uint64_t added; uint32_t reused, pad_; } gw_seen;
+typedef struct gw_owner { uint32_t order, named; } gw_owner;   /* whose an execution is: what is left of the order's number, and of the name that the report gave it; 0 none */
 enum { EXEC_NEW, EXEC_REPEATED, EXEC_REUSED };
 
 typedef struct gw_kill { uint64_t word; uint32_t entity; uint8_t scope, dropped, pad_[2]; } gw_kill;   /* what the lane knows of one latch slot */
@@ -143,8 +145,8 @@ struct gw_lane {
   gw_conn *conns;
   gw_slot *slots;
   gw_pair *client_pairs, *token_pairs;
-  gw_exec *seen_execs;
-  uint64_t *seen_ring;
+  gw_recent seen;                        /* the executions' keys, and whose each of them is */
+  gw_owner *seen_owners;
   gw_num *nums;                          /* conns x GW_NUMS */
   uint64_t *streams;                     /* conns x sizes.stream: lsn of each report */
   uint8_t *paused;                       /* (scope, entity): no new orders */
@@ -328,27 +330,33 @@ static inline gw_num *gw_num_at(gw_lane *l, uint32_t conn, uint64_t seq) { retur
 static inline uint8_t *gw_rx(gw_lane *l, uint32_t conn) { return l->rx_buf + (size_t)conn * l->sizes.rx; }
 static inline uint8_t *gw_tx(gw_lane *l, uint32_t conn) { return l->tx_buf + (size_t)conn * l->sizes.tx; }
 static inline uint64_t gw_mix(uint64_t x) { x ^= x >> 33; x *= 0xff51afd7ed558ccdull; x ^= x >> 33; x *= 0xc4ceb9fe1a85ec53ull; return x ^ (x >> 33); }
-/* Where a search for a key begins, its low bits: the product's upper bytes, which all of the key comes into. */
-static inline uint32_t gw_home(uint64_t key) { return (uint32_t)__builtin_bswap64(key * 0x9E3779B97F4A7C15ull); }
-/* The same in an index: eight tokens in a row of one connection lie side by side, since a venue mostly answers in the order in which it was asked.
- * The same eight of another connection lie elsewhere: connections count in step. */
-static inline uint32_t gw_place(uint64_t key) { return gw_home(key >> 15 ^ (key & 0xFFF) << 52) << 3 | (uint32_t)(key >> 12 & 7u); }
 /* The line of a search for a key comes nearer. */
-static inline void gw_index_ahead(const gw_index *m, const gw_pair *p, uint64_t key) { __builtin_prefetch(&p[gw_place(key) & m->mask], 1); }
+static inline void gw_index_ahead(const gw_index *m, const gw_pair *p, uint64_t key) { __builtin_prefetch(&p[gw_place8(key) & m->mask], 1); }
 /* All of a slot comes nearer: slots go round, so each is a distant one when its turn comes. */
 static inline void gw_slot_ahead(const gw_lane *l, uint32_t slot) {
   for (size_t at = 0; at < sizeof(gw_slot); at += 64) __builtin_prefetch((const uint8_t *)&l->slots[slot] + at, 1);
 }
 static inline void gw_index_drop(gw_index *m, gw_pair *p, uint64_t key, uint32_t slot) { if (key) gw_index_remove(m, p, key, slot); }
 static inline uint64_t gw_token_key(uint32_t conn, uint64_t token) { return token << 12 | (conn & 0xFFF); }
-/* Of a name in a field of n bytes, a multiple of 8, zero padded. It is in the journal: keys of requests and executions. */
-static inline uint64_t gw_hash_text(const char *p, size_t n) {
-  uint64_t h = 0x9E3779B97F4A7C15ull, w;
-  for (size_t i = 0; i < n; i += 8) {
-    memcpy(&w, p + i, 8);
-    h = gw_mix(h ^ w) + i;
+/* Both words of a product. */
+static inline uint64_t gw_fold(uint64_t a, uint64_t b) {
+  const unsigned __int128 product = (unsigned __int128)a * b;
+  return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+/* What an id is known by in a table (place.h), never 0; requests and executions have it in the journal (GW_REC_VER). Of a number; or of a name,
+ * printable, in a field of n bytes, a multiple of 8, zero padded; within a scope. The numbers are any with as many ones as zeros. */
+static inline uint64_t gw_key(uint64_t hash, uint64_t row) { return (hash & ~GW_ROW_BITS) | (row & 15u) << GW_ROW_AT | 1u; }
+static inline uint64_t gw_number_key(uint64_t v, uint64_t scope) { return gw_key(gw_mix(gw_mix(v >> 4) ^ scope), v); }
+static inline uint64_t gw_name_key(const char *name, size_t n, uint64_t scope) {
+  uint64_t h = scope ^ 0xC2B2AE3D27D4EB4Full, w, next;
+  memcpy(&w, name, 8);
+  for (size_t i = 8; i < n && w >> 56; i += 8, w = next) {
+    memcpy(&next, name + i, 8);
+    if (next == 0) break;
+    h = gw_fold(h ^ w, 0x9E3779B97F4A7C15ull);
   }
-  return h;
+  const unsigned last = (unsigned)(63 - __builtin_clzll(w | 1u)) & 56u;   /* where the last character is */
+  return gw_key(gw_fold(h ^ (w & ~(15ull << last)), 0xD6E8FEB86659FD93ull), w >> last);
 }
 /* Names of 16 bytes, zero padded, as two words: are they equal; where a search for a symbol begins. */
 static inline int gw_same_name(const char *a, const char *b) {

@@ -9,6 +9,8 @@
 #include "journal.h"
 #include "risk.h"
 
+#define GW_REC_VER 2         /* of the lane's records. 1: keys of requests and executions were made otherwise, what was used then is not recognised now */
+
 /* Everything a strategy is told about one event of one order, without the venue's own texts: those stay in the frame. */
 typedef struct gw_told {
   uint64_t cl_ord_num, orig_cl_ord_num, order_no;

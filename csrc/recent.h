@@ -1,47 +1,50 @@
-/* recent.h: the last n keys that were used, oldest forgotten first: a ring of n keys, and a table of 2n places that is searched.
+/* recent.h: the last n keys that were added, oldest forgotten first.
  *
- * Open addressing, linear probing, removal by shifting back: the table is never more than half full and a probe mostly stays within
- * one cache line. Keys are 64-bit hashes, so the line is mostly a distant one: gw_recent_ahead asks for it before it is needed. 0 is no
- * key: it counts as used from the beginning. n is a power of two.
+ * A ring of n keys, and 4n heads of chains: each says when the newest key that belongs there was added, and each key when the one before it
+ * was. Nothing is ever removed: what was added n keys ago or more counts no more, and a chain is not followed beyond it, since all behind is
+ * older still. Times are counts of keys, of 32 bits; after a lap of them an old head may look young again: then the key there is another one,
+ * and the chain ends where time does not run backwards. The heads of a row (place.h) share a line; gw_recent_ahead asks for it before it is needed. 0 is
+ * no key. n is a power of two; memory that is zero has no keys in it.
  */
 #ifndef GW_RECENT_H
 #define GW_RECENT_H
-#include <stdint.h>
+#include <stddef.h>
+#include "place.h"
 
 typedef struct gw_recent {
-  uint64_t *ring, *table;
-  uint64_t *used;   /* keys ever remembered; the ring's next place is its low bits */
+  uint64_t *keys;    /* n: the ring */
+  uint32_t *before;  /* n: of each, when the one before it in its chain was added */
+  uint32_t *heads;   /* GW_RECENT_HEADS(n) */
+  uint64_t *added;   /* keys ever added */
   uint32_t n;
 } gw_recent;
+#define GW_RECENT_HEADS(n) (4 * (size_t)(n))
+#define GW_RECENT_NONE UINT32_MAX
 
-static inline uint32_t gw_recent_home(uint64_t key, uint32_t n) { return (uint32_t)((key * 0x9E3779B97F4A7C15ull) >> 32) & (n * 2 - 1); }
-/* Where the table has the key, or the free place where it would go. */
-static inline uint32_t gw_recent_place(const uint64_t *table, uint32_t n, uint64_t key) {
-  uint32_t i = gw_recent_home(key, n);
-  while (table[i] != 0 && table[i] != key) i = (i + 1) & (n * 2 - 1);
-  return i;
-}
-static inline int gw_recent_has(const uint64_t *table, uint32_t n, uint64_t key) { return key == 0 || table[gw_recent_place(table, n, key)] == key; }
-static inline void gw_recent_ahead(const uint64_t *table, uint32_t n, uint64_t key) { __builtin_prefetch(&table[gw_recent_home(key, n)], 1); }
-static inline void gw_recent_forget(uint64_t *table, uint32_t n, uint64_t key) {
-  const uint32_t mask = n * 2 - 1;
-  uint32_t hole = gw_recent_place(table, n, key);
-  for (uint32_t i = (hole + 1) & mask; table[i] != 0; i = (i + 1) & mask) {
-    if (((i - gw_recent_home(table[i], n)) & mask) < ((i - hole) & mask)) continue;   /* it would come before its home */
-    table[hole] = table[i];
-    hole = i;
+/* When the newest key was added. It begins at n, so that the time 0 is always long ago. */
+static inline uint32_t gw_recent_now(const gw_recent *r) { return (uint32_t)*r->added + r->n; }
+static inline uint32_t *gw_recent_head(const gw_recent *r, uint64_t key) { return &r->heads[gw_place16(key) & (r->n * 4 - 1)]; }
+static inline void gw_recent_ahead(const gw_recent *r, uint64_t key) { __builtin_prefetch(gw_recent_head(r, key), 1); }
+/* Where in the ring a key is; GW_RECENT_NONE if it is not there. */
+static inline uint32_t gw_recent_find(const gw_recent *r, uint64_t key) {
+  const uint32_t now = gw_recent_now(r);
+  for (uint32_t age = now - *gw_recent_head(r, key), younger; age < r->n;) {
+    const uint32_t at = (now - age) & (r->n - 1);
+    if (r->keys[at] == key) return at;
+    younger = age;
+    age = now - r->before[at];
+    if (age <= younger) break;
   }
-  table[hole] = 0;
+  return GW_RECENT_NONE;
 }
-static inline void gw_recent_put(const gw_recent *r, uint64_t key) {
-  uint32_t i = gw_recent_place(r->table, r->n, key);
-  if (key == 0 || r->table[i] == key) return;
-  uint64_t *const at = &r->ring[*r->used & (r->n - 1)];
-  if (*r->used >= r->n) {
-    gw_recent_forget(r->table, r->n, *at);
-    i = gw_recent_place(r->table, r->n, key);   /* others may have moved */
-  }
-  r->table[i] = *at = key;
-  if (++*r->used >= r->n) gw_recent_ahead(r->table, r->n, r->ring[*r->used & (r->n - 1)]);   /* the next to be forgotten */
+/* Add a key that is not there; where in the ring it is from now on. */
+static inline uint32_t gw_recent_add(const gw_recent *r, uint64_t key) {
+  uint32_t *const head = gw_recent_head(r, key);
+  ++*r->added;
+  const uint32_t now = gw_recent_now(r), at = now & (r->n - 1);
+  r->keys[at] = key;
+  r->before[at] = *head;
+  *head = now;
+  return at;
 }
 #endif

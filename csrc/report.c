@@ -6,8 +6,8 @@ static uint64_t exec_key(const gw_lane *l, uint32_t conn, int event) {
   const gw_report *r = &l->scr;
   uint64_t key = 0;
   if (event != EVT_TRADE && event != EVT_BUST && event != EVT_CORRECT) return 0;
-  if (r->has2 >> GW_HAS2_EXEC_ID & 1u) key = gw_mix(gw_hash_text(r->exec_id, sizeof r->exec_id) ^ (uint64_t)conn << 48 ^ 0xE) | 1u;
-  else if (r->has2 >> GW_HAS2_MATCH_ID & 1u) key = gw_mix(gw_mix(r->match_id) ^ (uint64_t)conn << 48 ^ 0xE ^ r->order.token << 20) | 1u;
+  if (r->has2 >> GW_HAS2_EXEC_ID & 1u) key = gw_name_key(r->exec_id, sizeof r->exec_id, conn);
+  else if (r->has2 >> GW_HAS2_MATCH_ID & 1u) key = gw_number_key(r->match_id, gw_mix(r->order.token ^ (uint64_t)conn << 48));
   return key && event != EVT_TRADE ? gw_mix(key ^ (uint64_t)event) | 1u : key;   /* what takes an execution back may be named by its id */
 }
 static int event_of(char exec_type) {
@@ -27,8 +27,8 @@ static int64_t sum(int64_t a, int64_t b) {
 }
 /* What a report without an id of ours names its order by. */
 static uint64_t name_of(const gw_report *r) {
-  if (r->order.cl_ord_id[0]) return gw_hash_text(r->order.cl_ord_id, sizeof r->order.cl_ord_id);
-  return r->has2 >> GW_HAS2_ORDER_ID & 1u ? gw_hash_text(r->order_id, sizeof r->order_id) : 0;
+  if (r->order.cl_ord_id[0]) return gw_name_key(r->order.cl_ord_id, sizeof r->order.cl_ord_id, 0);
+  return r->has2 >> GW_HAS2_ORDER_ID & 1u ? gw_name_key(r->order_id, sizeof r->order_id, 0) : 0;
 }
 /* An execution that was booked before? If not, is its id one that another order's had (then a person is told)? */
 static int dec_repeated(const gw_lane *l, gw_dec *d, uint64_t key) {

@@ -75,7 +75,7 @@ typedef struct reservation {
 typedef struct state_head {
     uint64_t limits_version;
     uint64_t flags;
-    uint64_t ids_used; /* hashed ids ever remembered; the ring's next place is its low bits */
+    uint64_t ids_used; /* hashed ids ever remembered */
 } state_head;
 
 /* The words of a cell, which is a gw_exposure. Where there are two for the sides, the side is added. */
@@ -96,8 +96,9 @@ struct gw_risk {
     int64_t *cells; /* by instrument, then by scope */
     reservation *orders;
     uint64_t *last_ids;
-    uint64_t *ring;
-    uint64_t *id_table;
+    uint64_t *ids; /* of hashed ids: recent.h */
+    uint32_t *id_heads;
+    uint32_t *id_before;
     uint8_t *end;
 };
 
@@ -139,8 +140,9 @@ static size_t lay_out(gw_risk *r, const gw_risk_sizes *n, uint8_t *block) {
     PART(cells, r->row * n->instruments);
     PART(orders, n->orders);
     PART(last_ids, n->strategies);
-    PART(ring, n->dup_ids);
-    PART(id_table, (size_t)n->dup_ids * 2);
+    PART(ids, n->dup_ids);
+    PART(id_heads, GW_RECENT_HEADS(n->dup_ids));
+    PART(id_before, up8((size_t)n->dup_ids * sizeof *r->id_before) / sizeof *r->id_before);
     PART(end, 0);
 #undef PART
     return at;
@@ -405,8 +407,16 @@ static inline void check_permission(const gw_risk *r, const gw_risk_in *in, foun
         add_plain(f, GW_CONTROL_PERMISSION, GW_SCOPE_SYMBOL, in->instrument, GW_BREACH_DENIED);
 }
 
+static inline gw_recent recent_ids(const gw_risk *r) { return (gw_recent){r->ids, r->id_before, r->id_heads, &r->state->ids_used, r->n.dup_ids}; }
+
+/* 0 is no id: it counts as used from the beginning. */
+static inline int is_used(const gw_risk *r, uint64_t id) {
+    const gw_recent ids = recent_ids(r);
+    return id == 0 || gw_recent_find(&ids, id) != GW_RECENT_NONE;
+}
+
 static inline void check_duplicate(const gw_risk *r, const gw_risk_in *in, found *f) {
-    int used = in->id_kind == GW_RISK_ID_RISING ? in->id <= r->last_ids[entity_of(f, GW_SCOPE_STRATEGY)] : gw_recent_has(r->id_table, r->n.dup_ids, in->id);
+    int used = in->id_kind == GW_RISK_ID_RISING ? in->id <= r->last_ids[entity_of(f, GW_SCOPE_STRATEGY)] : is_used(r, in->id);
     if (used) add_plain(f, GW_CONTROL_DUPLICATE_ID, GW_SCOPE_FIRM, 0, GW_BREACH_REPEATED);
 }
 
@@ -534,7 +544,8 @@ static inline void compare_scope(found *f, const gw_risk *r, const gw_risk_in *i
 }
 
 void gw_risk_ahead(const gw_risk *r, uint64_t id, uint32_t slot) {
-    gw_recent_ahead(r->id_table, r->n.dup_ids, id);
+    const gw_recent ids = recent_ids(r);
+    gw_recent_ahead(&ids, id);
     if (slot < r->n.orders) __builtin_prefetch(&r->orders[slot], 1);
 }
 
@@ -730,8 +741,8 @@ static inline void use_id(gw_risk *r, const gw_risk_delta *d) {
         if (d->id > *last) *last = d->id;
         return;
     }
-    const gw_recent ids = {r->ring, r->id_table, &r->state->ids_used, r->n.dup_ids};
-    gw_recent_put(&ids, d->id);
+    const gw_recent ids = recent_ids(r);
+    if (!is_used(r, d->id)) gw_recent_add(&ids, d->id);
 }
 
 static inline __attribute__((always_inline)) int reserve(gw_risk *r, const event *ev, reservation *o) {

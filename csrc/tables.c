@@ -31,8 +31,10 @@ static size_t lay_out(gw_lane *l, uint8_t *base, const gw_sizes *z) {
   l->slots = take(&a, z->orders * sizeof *l->slots);
   l->client_pairs = take(&a, clients * sizeof *l->client_pairs);
   l->token_pairs = take(&a, tokens * sizeof *l->token_pairs);
-  l->seen_execs = take(&a, (size_t)z->seen * 2 * sizeof *l->seen_execs);
-  l->seen_ring = take(&a, (size_t)z->seen * 8);
+  l->seen.keys = take(&a, z->seen * sizeof *l->seen.keys);
+  l->seen.before = take(&a, z->seen * sizeof *l->seen.before);
+  l->seen.heads = take(&a, GW_RECENT_HEADS(z->seen) * sizeof *l->seen.heads);
+  l->seen_owners = take(&a, z->seen * sizeof *l->seen_owners);
   l->kill_of = take(&a, (size_t)(1 + z->venues + z->accounts + z->strategies + z->instruments) * 4);
   l->risk = take(&a, gw_risk_size(&rz));
   l->limits_len = gw_limits_size(&rz);
@@ -64,7 +66,8 @@ static size_t lay_out(gw_lane *l, uint8_t *base, const gw_sizes *z) {
   if (base) {
     l->core->by_client.mask = clients - 1;
     l->core->by_token.mask = tokens - 1;
-    l->core->seen.mask = z->seen - 1;
+    l->seen.added = &l->core->seen.added;
+    l->seen.n = z->seen;
     l->risk_sizes = rz;
   }
   return a.at;

@@ -109,6 +109,13 @@ def begin(config: Config, instruments: Instruments, environ: Mapping[str, str], 
         lane = ThreadDriver(tables, str(latch_path))
         lane.old = _old(state_dir)
         past = apply_all(lane, found, config, numbers, secrets)
+        if past.other_keys:
+            raise ConfigError(
+                [
+                    f"{state_dir}: its journal was written by a version of the gateway that knew ids by other keys: an order or an execution that comes "
+                    "again would not be recognised; run that version until nothing is open and stop it, then begin another journal with --begin-anew"
+                ]
+            )
         journal = Journal.begin(found, state_dir, _journal_config(config), rng, epoch=past.epoch + 1, build_id=build_id().encode())
         lane.journal_to(journal.ring_address, journal.journal_address)
         effects = effective.to_bytes(config, instruments, secrets, build_id())

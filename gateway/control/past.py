@@ -10,10 +10,13 @@ from gateway.journal.restart import Found
 from gateway.lane import effective
 from gateway.lane.effective import Effective
 from gateway.lane.lane import Lane
+from gateway.lane.native import lib
 from gateway.lane.plan import Plan, plan
 from gateway.lane.records import notes, pauses, session_values
 from gateway.lane.replay import restart_survived, start_payload
 from gateway.lane.tables import Tables
+
+VERSION = lib.GW_REC_VER  # of the records that this build writes
 
 
 @dataclass
@@ -31,6 +34,8 @@ class Past:
     """Kind and number of each paused scope → who paused it, and why."""
     last_ns: int = 0
     """Time of the last record."""
+    other_keys: bool = False
+    """There are records of a version that knew ids by other keys: what was used then would not be recognised."""
 
     @property
     def then(self) -> Effective:
@@ -47,6 +52,7 @@ def apply_all(lane: Lane, found: Found, config: Config, numbers: Plan, secrets: 
     for raw in found.raw():
         kind = raw[8]
         past.last_ns = int.from_bytes(raw[32:40], "little")
+        past.other_keys |= raw[9] != VERSION
         if kind == Kind.START:
             past.epoch = max(past.epoch, 1)
             past.effects = start_payload(bytes(raw))

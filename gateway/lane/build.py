@@ -60,6 +60,7 @@ INTERNAL = (
     "csrc/crc32c.h",
     "csrc/reasons.h",
     "csrc/controls.h",
+    "csrc/place.h",
     "csrc/recent.h",
     "csrc/latch.h",
     "csrc/look.h",

@@ -12,6 +12,7 @@ import pytest
 
 from gateway import admin
 from gateway.config import load
+from gateway.control import past
 from gateway.control.anew import Anew, Before, Carried, archive, finish
 from gateway.control.begin import begin
 from gateway.errors import ConfigError
@@ -135,6 +136,20 @@ async def test_what_is_open_or_held_is_not_left_behind(tmp_path: Path) -> None:
             assert await asked(tmp_path, admin.PositionsWanted()) == admin.PositionsResult(())
             assert await ended(process) == 0
     assert [note.endswith(b"; positions forgotten: ACC IBM 100") for note in notes_of(state)] == [True]
+
+
+async def test_a_journal_whose_ids_have_other_keys_is_not_gone_on_with_but_archived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = tmp_path / "state"
+    async with deployment(tmp_path) as (file, _):
+        async with gateway(file) as process:
+            assert await ended(process) == 0
+        monkeypatch.setattr(past, "VERSION", past.VERSION + 1)
+        before = sorted(path.name for path in state.rglob("*"))
+        said = refused(file)
+        assert "written by a version of the gateway that knew ids by other keys" in said and "--begin-anew" in said
+        assert sorted(path.name for path in state.rglob("*")) == before, "nothing has changed"
+        archive(state, restart(DirStore(state), None, boot_id()), Anew())
+        assert list((state / "archive").iterdir())
 
 
 async def test_a_journal_whose_end_may_be_missing_is_not_archived(tmp_path: Path) -> None:
