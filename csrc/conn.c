@@ -139,7 +139,7 @@ static void class_heartbeat(gw_lane *l, const gw_conn *c, const uint8_t *p, int 
 }
 static void class_fix(gw_lane *l, uint32_t conn, const uint8_t *p, uint32_t n, gw_inmsg *m) {
   const gw_conn *c = &l->conns[conn];
-  int rc = gw_fix_scan(p, n, &l->fm), ok = 1;
+  int rc = gw_fix_scan_like(p, n, &l->shapes[conn], &l->fm), ok = 1;
   const uint32_t type = l->fm.msg_type;
   m->seq = l->fm.msg_seq_num;
   m->poss_dup = l->fm.poss_dup;

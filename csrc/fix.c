@@ -676,6 +676,18 @@ int gw_fix_scan_plain(const uint8_t *p, size_t n, gw_fix_msg *m)
     return scan(p, n, m, false);
 }
 
+#include "fix_shape.h"
+
+int gw_fix_scan_like(const uint8_t *p, size_t n, gw_fix_shapes *shapes, gw_fix_msg *m)
+{
+#ifdef GW_FIX_AVX2
+    if (gw_has_avx2())
+        return scan_like_avx2(p, n, shapes, m);
+#endif
+    (void)shapes;
+    return gw_fix_scan_plain(p, n, m);
+}
+
 #ifdef GW_FIX_AVX2
 GW_WITH_AVX2 static unsigned sum_by_block(const uint8_t *p, size_t n)
 {

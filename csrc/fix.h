@@ -86,6 +86,32 @@ int gw_fix_scan(const uint8_t *p, size_t n, gw_fix_msg *m);
 /* The same as it runs where there is no AVX2, for the tests: every result and every field of m must be equal. */
 int gw_fix_scan_plain(const uint8_t *p, size_t n, gw_fix_msg *m);
 
+/* What gw_fix_scan_like remembers of one message. */
+#define GW_FIX_SHAPES 16       /* one for each length modulo this: a connection's messages have few lengths */
+#define GW_FIX_SHAPE_MAX 512   /* longest frame that is remembered, without its trailer */
+#define GW_FIX_SHAPE_FIELDS 64
+#define GW_FIX_SHAPE_SAID 576  /* bytes of a gw_fix_msg with that many fields */
+typedef struct gw_fix_shape {
+    uint16_t length;                     /* of the frame; 0 = nothing is remembered */
+    uint16_t misses;                     /* frames that were not like this one, halved by each that was */
+    uint16_t said_size;                  /* bytes of `said` */
+    uint16_t seq_off, seq_len, sent_len; /* of the values of 34 and 52 */
+    uint8_t pad_[4];
+    int64_t second_ns;                   /* the second that `second` writes, ns since the epoch */
+    uint8_t second[24];                  /* of the last 52 */
+    uint32_t same[16];                   /* where the frame has the bytes of `text`, one bit each */
+    uint8_t text[GW_FIX_SHAPE_MAX];
+    uint8_t said[GW_FIX_SHAPE_SAID];     /* the beginning of the gw_fix_msg */
+} gw_fix_shape;
+
+typedef struct gw_fix_shapes {
+    gw_fix_shape shape[GW_FIX_SHAPES];
+} gw_fix_shapes;
+
+/* The same as gw_fix_scan, result and fields, whatever `shapes` was given before; three times as fast where it was given a frame of the
+ * same length whose fields have the same tags and lengths. The caller keeps one for each source of messages, zeroed at first. */
+int gw_fix_scan_like(const uint8_t *p, size_t n, gw_fix_shapes *shapes, gw_fix_msg *m);
+
 /* The sum of p[0..n) modulo 256. */
 unsigned gw_fix_sum(const uint8_t *p, size_t n);
 

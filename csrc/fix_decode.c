@@ -285,8 +285,7 @@ static inline bool usual_time(const uint8_t *frame, const uint8_t *p, size_t n, 
     if (n != 21 || m->sending_off == 0)
         return false;
     uint32_t ms = gw_read_ms(p + 17);
-    uint64_t differ = (gw_load8(p) ^ gw_load8(sent)) | (gw_load8(p + 8) ^ gw_load8(sent + 8));
-    if (differ || p[16] != sent[16] || ms > 999)
+    if (!gw_same_second(p, sent) || ms > 999)
         return false;
     gw_store8(out, (uint64_t)m->sending_time - (uint64_t)m->sending_time % 1000000000 + ms * 1000000ull);
     return true;

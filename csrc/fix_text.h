@@ -399,6 +399,12 @@ static inline uint32_t gw_read_ms(const uint8_t *p)
     return (t & 255) * 100 + (t >> 16);
 }
 
+/* Whether two UTCTimestamps have the same first 17 characters, "YYYYMMDD-HH:MM:SS". */
+static inline bool gw_same_second(const uint8_t *a, const uint8_t *b)
+{
+    return (((gw_load8(a) ^ gw_load8(b)) | (gw_load8(a + 8) ^ gw_load8(b + 8))) == 0) & (a[16] == b[16]);
+}
+
 /* UTCTimestamp "YYYYMMDD-HH:MM:SS[.sss[sss[sss]]]" to ns since the epoch. A leap second is the second after, which has the same
  * number. Any other form is false; nothing is rounded. */
 static inline bool gw_read_time(const uint8_t *p, size_t n, int64_t *out)

@@ -67,6 +67,7 @@ INTERNAL = (
     "csrc/fix_cpu.h",
     "csrc/fix_text.h",
     "csrc/fix_rows.h",
+    "csrc/fix_shape.h",
     "csrc/fix_write.h",
     "csrc/cursor.h",
 )

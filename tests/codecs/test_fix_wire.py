@@ -161,6 +161,116 @@ def test_the_header_in_any_order_says_the_same() -> None:
         assert bytes(ffi.buffer(view)) == bytes(ffi.buffer(plain)), message
 
 
+# ---- shapes ----
+
+USUAL = soh("8=FIX.4.4|9=%d|35=8|34=107|49=VENUE|56=GW|52=20261120-08:00:59.123|37=V1|11=ORD01|150=F|14=100|6=415.25|58=%s|")
+
+
+def usual(text: str = "filled") -> bytearray:
+    """An ExecutionReport as most are, with its sum to be made."""
+    body = len(USUAL % (100, text.encode())) - len("8=FIX.4.4|9=100|")
+    return bytearray(USUAL % (body, text.encode()))
+
+
+class Shapes:
+    """Scans by what was seen before, and says so only if gw_fix_scan_plain says the same, result and fields."""
+
+    def __init__(self) -> None:
+        self.known = ffi.new("gw_fix_shapes *")
+        self.like, self.plain = ffi.new("gw_fix_msg *"), ffi.new("gw_fix_msg *")
+
+    def scan(self, message: bytes) -> int:
+        exact = ffi.new("uint8_t[]", message)
+        said = int(lib.gw_fix_scan_like(exact, len(message), self.known, self.like))
+        assert said == lib.gw_fix_scan_plain(exact, len(message), self.plain), message
+        if said > 0:
+            size = ffi.offsetof("gw_fix_msg", "field") + 8 * self.plain.field_count
+            assert bytes(ffi.buffer(self.like, size)) == bytes(ffi.buffer(self.plain, size)), message
+        return said
+
+    def learn(self, message: bytes) -> bool:
+        """Scan it as often as it takes to be remembered; whether it was."""
+        for _ in range(8):
+            assert self.scan(message) == len(message)
+        return self.is_known(message)
+
+    def is_known(self, message: bytes) -> bool:
+        """Whether a message so long is remembered, and this one like it."""
+        shape = self.known.shape[len(message) % lib.GW_FIX_SHAPES]
+        misses = shape.misses
+        return self.scan(message) > 0 and bool(shape.length == len(message) and shape.misses <= misses)
+
+
+def test_a_message_like_one_before_says_what_a_scan_says() -> None:
+    """Every byte of a remembered message, changed to any that means something."""
+    shapes = Shapes()
+    message = usual()
+    assert shapes.learn(sealed(bytes(message)))
+    starts = itertools.accumulate(len(field) + 1 for field in message.split(b"\x01"))
+    values = {i for start in list(starts)[2:-2] for i in range(message.index(b"=", start) + 1, message.index(b"\x01", start))}
+    for i, byte in itertools.product(range(len(message)), b"\x01=0123569A:-.Y \xff"):
+        changed = bytearray(message)
+        changed[i] = byte
+        shapes.scan(bytes(changed) + sealed(bytes(message))[-7:])  # the sum as it was
+        good = shapes.scan(sealed(bytes(changed))) > 0 and not shapes.plain.odd
+        assert shapes.is_known(sealed(bytes(changed))) == (good and (changed == message or (i in values and byte != 1)))
+        assert shapes.is_known(sealed(bytes(message)))
+
+
+@pytest.mark.parametrize("size", [*range(1, 70), 300, 405, 406, 407, 408])
+def test_a_shape_ends_anywhere_in_a_block(size: int) -> None:
+    shapes = Shapes()
+    message = usual("x" * size)
+    assert shapes.learn(sealed(bytes(message))) == (len(message) <= lib.GW_FIX_SHAPE_MAX)
+    for i in range(len(message) - 40, len(message)):
+        for byte in b"\x01=1":
+            changed = bytearray(message)
+            changed[i] = byte
+            shapes.scan(sealed(bytes(changed)))
+    for i in range(-7, 0):
+        whole = bytearray(sealed(bytes(message)))
+        whole[i] ^= 1
+        assert shapes.scan(bytes(whole)) < 0
+
+
+def test_a_shape_tells_one_second_from_the_next() -> None:
+    shapes = Shapes()
+    assert shapes.learn(sealed(bytes(usual())))
+    for clock in ("08:00:59.124", "08:01:00.000", "08:01:00.001", "08:01:60.001", "23:59:60.500", "23:59:60.501", "23:59:59.500", "23:59:5x.500", "23:59:59,500", "23:59:59.50x"):
+        shapes.scan(sealed(bytes(usual()).replace(b"08:00:59.123", clock.encode())))
+        good = "x" not in clock and "," not in clock and "01:60" not in clock
+        assert good == (shapes.like.sending_time > 0)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        HEADER + "95=3|96=a|b|58=filled|",  # a data field: its SOH is not one of the shape's
+        HEADER + "95=3|96=abc|58=filled|",
+        HEADER + "43=Y|58=filled|",
+        HEADER + "0=x|58=filled|",
+        HEADER + "12345=x|58=filled|",
+        HEADER + "58=|11=ORD0001|",
+        HEADER + "58=filled|43=Y|",
+        HEADER + "58=filled|34=8|",
+        HEADER + "".join(f"{tag}=x|" for tag in range(500, 558)),
+    ],
+)
+def test_what_is_not_usual_is_not_remembered(body: str) -> None:
+    message = wire(body)
+    assert not Shapes().learn(message)
+
+
+def test_shapes_come_and_go_and_never_matter(seed: int = 44) -> None:
+    """Messages of a few shapes in any order, odd ones among them; all that counts is compared in scan."""
+    chance = random.Random(seed)
+    shapes = Shapes()
+    for _ in range(3000):
+        text = "x" * chance.choice((1, 1, 2, 17, 18))
+        message = sealed(bytes(usual(text)).replace(b"37=V1", chance.choice((b"37=V1", b"37=V2", b"7=V11", b"37=\x011", b"96=V1"))))
+        shapes.scan(message)
+
+
 @pytest.mark.parametrize("year", [1969, 1970, 1999, 2000, 2001, 2024, 2099, 2100, 2101, 2200, 2201, 2261, 2262])
 def test_a_date_is_one_of_the_calendar(year: int) -> None:
     """Each combination of month and day, against Python's calendar; an odd SendingTime reads as 0."""
