@@ -4,7 +4,8 @@
 /* The tables, [class][rx state]: admin, flow, recover. Closed reads nothing, hold leaves the bytes where they are.
  * SEAM T1 for FIX (one deliberate choice: a message behind a gap is dropped and asked for again, since the range asked for is open-ended). */
 #define ROW(a, f, r) { ACT_DROP, a, f, r, ACT_DROP }
-static const uint8_t FIX_IN[CLS_N][5] = {
+const uint8_t gw_in_table[GW_FAMILY_API + 1][CLS_N][5] = {
+[GW_FAMILY_FIX] = {
   [CLS_GARBLED] = ROW(ACT_DROP, ACT_DROP, ACT_DROP),
   [CLS_HEADER_FAULT] = ROW(ACT_BARRIER, ACT_BARRIER, ACT_BARRIER),
   [CLS_SEQ_LOW] = ROW(ACT_BARRIER, ACT_BARRIER, ACT_BARRIER),
@@ -24,9 +25,9 @@ static const uint8_t FIX_IN[CLS_N][5] = {
   [CLS_KNOWN] = ROW(ACT_BARRIER, ACT_NOTICE, ACT_NOTICE),
   [CLS_MALFORMED] = ROW(ACT_BARRIER, ACT_NOTICE, ACT_NOTICE),
   [CLS_FRAMING] = ROW(ACT_BARRIER, ACT_BARRIER, ACT_BARRIER),
-};
+},
 /* SoupBinTCP, client. No gap is possible: there is no recover. */
-static const uint8_t SOUP_IN[CLS_N][5] = {
+[GW_FAMILY_SOUP] = {
   [CLS_LOGON] = ROW(ACT_BARRIER, ACT_BARRIER, ACT_BARRIER),
   [CLS_LOGOUT] = ROW(ACT_BARRIER, ACT_BARRIER, ACT_BARRIER),
   [CLS_HEARTBEAT] = ROW(ACT_LANE, ACT_LANE, ACT_LANE),
@@ -36,19 +37,20 @@ static const uint8_t SOUP_IN[CLS_N][5] = {
   [CLS_FRAMING] = ROW(ACT_BARRIER, ACT_BARRIER, ACT_BARRIER),
   [CLS_END] = ROW(ACT_BARRIER, ACT_BARRIER, ACT_BARRIER),
   [CLS_DEBUG] = ROW(ACT_DROP, ACT_DROP, ACT_DROP),
-};
+},
 /* The order API, server. */
-static const uint8_t API_IN[CLS_N][5] = {
+[GW_FAMILY_API] = {
   [CLS_LOGON] = ROW(ACT_BARRIER, ACT_BARRIER, ACT_BARRIER),
   [CLS_LOGOUT] = ROW(ACT_BARRIER, ACT_BARRIER, ACT_BARRIER),
   [CLS_HEARTBEAT] = ROW(ACT_LANE, ACT_LANE, ACT_LANE),
   [CLS_BUSINESS] = ROW(ACT_BARRIER, ACT_LANE, ACT_LANE),
   [CLS_MALFORMED] = ROW(ACT_BARRIER, ACT_NOTICE, ACT_NOTICE),
   [CLS_FRAMING] = ROW(ACT_BARRIER, ACT_BARRIER, ACT_BARRIER),
+},
 };
 #undef ROW
 /* T2, [class][tx state]: closed, admin, cancels, open. */
-static const uint8_t OUT_TABLE[OUT_N][4] = {
+const uint8_t gw_out_table[OUT_N][4] = {
   [OUT_SEND] = { OACT_NO, OACT_YES, OACT_YES, OACT_YES },
   [OUT_SESSION] = { OACT_NO, OACT_YES, OACT_YES, OACT_YES },
   [OUT_CANCEL] = { OACT_KEEP, OACT_KEEP, OACT_YES, OACT_YES },
@@ -60,10 +62,10 @@ static const uint8_t OUT_TABLE[OUT_N][4] = {
 };
 
 int gw_table_in(int family, int cls, int rx) {
-  if (cls < 0 || cls >= CLS_N || rx < 0 || rx > GW_HOLD) return -1;
-  return family == GW_FAMILY_FIX ? FIX_IN[cls][rx] : family == GW_FAMILY_SOUP ? SOUP_IN[cls][rx] : family == GW_FAMILY_API ? API_IN[cls][rx] : -1;
+  if (cls < 0 || cls >= CLS_N || rx < 0 || rx > GW_HOLD || family < GW_FAMILY_FIX || family > GW_FAMILY_API) return -1;
+  return gw_in_table[family][cls][rx];
 }
-int gw_table_out(int cls, int tx) { return cls < 0 || cls >= OUT_N || tx < 0 || tx > GW_OPEN ? -1 : OUT_TABLE[cls][tx]; }
+int gw_table_out(int cls, int tx) { return cls < 0 || cls >= OUT_N || tx < 0 || tx > GW_OPEN ? -1 : gw_out_table[cls][tx]; }
 
 /* Frames ------------------------------------------------------------------------------------------------------------------ */
 /* The length of the frame at p, 0 = more is needed, negative = garbled: drop that many bytes (-1 where no length can be trusted). */

@@ -250,7 +250,9 @@ void gw_order_due(gw_lane *l, uint32_t slot, uint16_t reason);
 void gw_order_want_cancel(gw_lane *l, uint32_t slot, uint16_t reason);
 void gw_apply_dec(gw_lane *l, const gw_rec *h, const gw_dec *d, const uint8_t *frame, uint32_t n, uint32_t conn, uint32_t sub);
 
-/* conn.c: what came, classed; what the tables say */
+/* conn.c: what came, classed; what the tables say, [family][class][rx state] and [class][tx state] */
+extern const uint8_t gw_in_table[GW_FAMILY_API + 1][CLS_N][5];
+extern const uint8_t gw_out_table[OUT_N][4];
 int gw_frame_in(gw_lane *l, uint32_t conn, const uint8_t *p, uint32_t n);
 void gw_class_in(gw_lane *l, uint32_t conn, const uint8_t *p, uint32_t n, gw_inmsg *m);
 void gw_decode_again(gw_lane *l, uint32_t conn, const uint8_t *p, uint32_t n);
@@ -308,6 +310,8 @@ static inline uint64_t gw_sweep_room(const gw_lane *l) {
   uint64_t want = (uint64_t)l->core->open_orders * GW_SWEEP_BYTES, most = l->ring->size / 4;
   return want < most ? want : most;
 }
+/* Of the ring: is there clearly room for `bytes` beyond whatever is kept for the sweep? As the writer was last seen, which has freed no less by now. */
+static inline int gw_plenty(const gw_lane *l, uint64_t bytes) { return l->ring->size / 4 * 3 >= l->ring->head - l->ring->copied_seen + bytes; }
 /* Reports that a strategy may leave unread before its new orders are denied. */
 static inline uint64_t gw_stream_full(const gw_lane *l) { return l->sizes.stream / 4 * 3; }
 static inline void gw_dirty(gw_lane *l, uint32_t conn) { l->dirty[conn / 64] |= 1ull << (conn % 64); }

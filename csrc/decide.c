@@ -30,10 +30,10 @@ int gw_decide_in(gw_lane *l, uint32_t conn, const uint8_t *p, uint32_t n, int ga
   r->a = m.a;
   r->b = m.b;
   r->prev_ctl = c->ctl_last;
-  int act = gw_table_in(c->family, m.cls, c->rx);
-  r->act = act < 0 ? ACT_DROP : (uint8_t)act;
+  r->act = gw_in_table[c->family][m.cls][c->rx];
   if (c->role == GW_ROLE_DOOR) r->act = m.cls == CLS_LOGON ? ACT_BARRIER : m.cls == CLS_GARBLED ? ACT_DROP : ACT_CLOSE;
-  r->consumed = c->role != GW_ROLE_DOOR && !garbled && m.cls != CLS_SEQ_RESET && m.cls != CLS_HEADER_FAULT && m.cls != CLS_GARBLED && m.seq == c->rx_next && m.seq != 0;
+  enum { NEVER_CONSUMED = 1 << CLS_SEQ_RESET | 1 << CLS_HEADER_FAULT | 1 << CLS_GARBLED };
+  r->consumed = m.seq == c->rx_next && m.seq != 0 && !(NEVER_CONSUMED >> m.cls & 1) && c->role != GW_ROLE_DOOR && !garbled;
   if (!garbled && c->family == GW_FAMILY_SOUP && p[2] != 'S') r->consumed = 0;
   if (c->family == GW_FAMILY_API) r->consumed = m.cls == CLS_BUSINESS;
   uint8_t *at = (uint8_t *)r + sizeof *r;
@@ -48,7 +48,7 @@ int gw_decide_in(gw_lane *l, uint32_t conn, const uint8_t *p, uint32_t n, int ga
   }
   if (r->dec_len) {
     r->n_breaches = d->n_breaches;
-    memcpy(at + r->dec_len, l->breaches, r->n_breaches * sizeof(gw_breach));
+    if (r->n_breaches) memcpy(at + r->dec_len, l->breaches, r->n_breaches * sizeof(gw_breach));
     if (m.cls == CLS_BUSINESS) l->scr_lsn = r->h.lsn;   /* a Reject was not decoded: what is in scr is of another message */
   }
   at += r->dec_len + r->n_breaches * sizeof(gw_breach);

@@ -107,6 +107,7 @@ static int deny_old(gw_lane *l, uint32_t conn) {
 }
 /* What is left of the ring is kept for venues: requests stay unread and reports untold until the writer has made room. */
 static int starved(const gw_lane *l, uint32_t conn) {
+  if (gw_plenty(l, 4 * GW_FRAME_MAX)) return 0;
   uint64_t keep = 4 * GW_FRAME_MAX + (l->conns[conn].role == GW_ROLE_VENUE ? 0 : gw_sweep_room(l));
   return gw_ring_room(l->ring, keep) < keep;
 }

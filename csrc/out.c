@@ -161,6 +161,10 @@ static int draft_resend(gw_lane *l, uint32_t conn, gw_draft *d) {
 }
 /* The range that is missing was asked for, and nothing of it came for a while, whatever else came. */
 static int ask_again(const gw_conn *c, int64_t now) { return c->rx == GW_RECOVER && c->through && c->ask_ns && now - c->ask_ns >= ASK_AGAIN_NS; }
+/* Nothing came for longer than a heartbeat takes, and was not asked about yet. */
+static int probe_due(const gw_conn *c, int64_t now) { return now - c->last_rx_ns >= c->hb_ns && c->probe_ns == 0 && now - c->last_rx_ns >= c->hb_ns + c->hb_ns / 5; }
+/* Time alone asks for a word of ours. */
+static int is_quiet(const gw_conn *c, int64_t now) { return c->logged_on && c->hb_ns && (now - c->last_tx_ns >= c->hb_ns || probe_due(c, now)); }
 static int draft_session(gw_lane *l, uint32_t conn, gw_draft *d) {
   gw_conn *c = &l->conns[conn];
   const gw_conn_cfg *cfg = &l->cfg[conn];
@@ -191,7 +195,7 @@ static int draft_session(gw_lane *l, uint32_t conn, gw_draft *d) {
     return fix_session(l, conn, c->tx_next, fix_type("2"), body, w, d->frame, d->cap, 0);
   }
   if (c->hb_ns == 0) return 0;
-  if (c->probe_ns == 0 && c->rx != GW_HOLD && now - c->last_rx_ns >= c->hb_ns + c->hb_ns / 5) {
+  if (c->rx != GW_HOLD && probe_due(c, now)) {
     uint8_t id[3 + GW_BASE36_LEN] = { 'G', 'W', '-' };
     gw_base36_encode(c->probe_id + 1, id + 3);
     d->r->msg_kind = '1';
@@ -362,7 +366,7 @@ static uint32_t next_order(gw_lane *l, uint32_t conn, uint8_t *what, uint16_t *r
   const gw_conn_cfg *cfg = &l->cfg[conn];
   *reason = 0;
   if (!may_number(c)) return NONE32;
-  if (gw_table_out(OUT_CANCEL, c->tx) == OACT_YES && !paced(l, conn, 0)) {
+  if (gw_out_table[OUT_CANCEL][c->tx] == OACT_YES && !paced(l, conn, 0)) {
     if (c->q_cancel[0] != NONE32) { *what = OUT_CANCEL; return c->q_cancel[0]; }
     if (c->q_status[0] != NONE32) { *what = OUT_STATUS; return c->q_status[0]; }
   }
@@ -373,7 +377,7 @@ static uint32_t next_order(gw_lane *l, uint32_t conn, uint8_t *what, uint16_t *r
     *what = i ? OUT_NEW : OUT_REPLACE;
     if (!gw_gate(l, s, i ? s->kill_gen : s->rpl_kill_gen, reason)) return slot;
     if (gw_waited_too_long(l, conn, slot)) { *reason = GW_REASON_QUEUE_TTL; return slot; }
-    if (gw_table_out(*what, c->tx) != OACT_GATE) continue;
+    if (gw_out_table[*what][c->tx] != OACT_GATE) continue;
     if (cfg->level && s->wait_lsn > l->core->durable) continue;   /* wait first, number after (R5) */
     if (!headroom(l, c) || paced(l, conn, 1)) continue;
     return slot;
@@ -392,7 +396,7 @@ int gw_decide_out(gw_lane *l, uint32_t conn, gw_pen *pen) {
   }
   if (c->tx == GW_CLOSED) return 0;
   int64_t now = (int64_t)l->core->now;
-  int session = c->sendq_n || c->answer_len || c->rr_from || c->ask_from || ask_again(c, now) || (c->logged_on && c->hb_ns && (now - c->last_tx_ns >= c->hb_ns || (c->probe_ns == 0 && now - c->last_rx_ns >= c->hb_ns + c->hb_ns / 5)));
+  int session = (c->sendq_n | c->answer_len | c->rr_from | c->ask_from) != 0 || ask_again(c, now) || is_quiet(c, now);
   int report = c->role == GW_ROLE_STRATEGY && c->tx == GW_OPEN && c->stream_sent < c->stream_len;
   if (!session && slot == NONE32 && !report) return 0;
   gw_rec_out *r = gw_pen_begin(l, pen, GW_REC_OUT, conn, (uint32_t)(sizeof *r + GW_FRAME_MAX));

@@ -203,7 +203,7 @@ static int is_paused(const gw_lane *l, const uint32_t *whom) {
 }
 static uint16_t venue_takes(const gw_lane *l, uint32_t conn_v) {
   if (conn_v == 0) return GW_REASON_UNKNOWN_VENUE;
-  switch (gw_table_out(OUT_NEW, l->conns[conn_v].tx)) {
+  switch (gw_out_table[OUT_NEW][l->conns[conn_v].tx]) {
     case OACT_GATE: return 0;
     case OACT_RECOVERING: return GW_REASON_RECOVERING;
     default: return GW_REASON_VENUE_DOWN;
@@ -334,6 +334,12 @@ static void dec_replace(gw_lane *l, gw_slot *s, gw_order *o, gw_dec *d, uint16_t
   d->what = DEC_REPLACE;
   d->told.stream = 0;
 }
+/* The journal's ring takes no new orders any more. */
+static int nearly_full(const gw_lane *l) {
+  if (gw_plenty(l, l->ring->size / 8)) return 0;
+  const uint64_t nearly = l->ring->size / 8 + gw_sweep_room(l);
+  return gw_ring_room(l->ring, nearly) < nearly;
+}
 void gw_dec_request(gw_lane *l, uint32_t conn, gw_dec *d) {
   gw_order *o = &l->scr.order;
   memset(d, 0, sizeof *d);
@@ -354,9 +360,7 @@ void gw_dec_request(gw_lane *l, uint32_t conn, gw_dec *d) {
     gw_risk_ahead(l->risk, d->key, l->core->free_head);
   }
   /* Whether the ring had room only the world knew; what it said then is in the record. */
-  uint64_t nearly = l->replaying ? 0 : l->ring->size / 8 + gw_sweep_room(l);
-  uint16_t no_room = l->replaying ? (l->replayed_reason == GW_REASON_JOURNAL_FULL ? GW_REASON_JOURNAL_FULL : 0)
-                                  : gw_ring_room(l->ring, nearly) < nearly ? GW_REASON_JOURNAL_FULL : 0;
+  uint16_t no_room = (l->replaying ? l->replayed_reason == GW_REASON_JOURNAL_FULL : nearly_full(l)) ? GW_REASON_JOURNAL_FULL : 0;
   if (o->kind == 'D') { dec_new(l, conn, o, d, no_room); return; }
   if (o->kind == 'q') {
     d->what = DEC_MASS;
