@@ -200,6 +200,11 @@ typedef struct gw_inmsg {
   uint64_t seq, a, b;
 } gw_inmsg;
 
+/* The texts of a request behind its account: few have any, and what is not given is zero. */
+enum { GW_RARE_AT = offsetof(gw_order, firm), GW_RARE_SIZE = sizeof(gw_order) - GW_RARE_AT };
+_Static_assert(GW_HAS_FIRM == GW_HAS_ACCOUNT + 1 && GW_HAS_MEMO == GW_HAS_FIRM + 8, "all that is given behind the account is behind it in the record");
+static inline int gw_has_rare(uint64_t has) { return has >> GW_HAS_FIRM != 0; }
+
 /* index.c */
 uint32_t gw_index_find(const gw_index *m, const gw_pair *p, uint64_t key);
 void gw_index_put(gw_index *m, gw_pair *p, uint64_t key, uint32_t slot, uint32_t gen);
@@ -212,8 +217,12 @@ uint64_t gw_client_key(const gw_lane *l, uint32_t conn, uint64_t num, const char
 /* told.c */
 void gw_scope_name(const gw_lane *l, uint32_t scope, uint32_t entity, char *out);
 uint32_t gw_entity(const gw_lane *l, uint32_t scope, const char *name, uint32_t n);
-__int128 gw_filled_value(const gw_slot *s);
-__int128 gw_value_add(__int128 value, int64_t px, int64_t qty);
+static inline __int128 gw_filled_value(const gw_slot *s) { return (__int128)s->value_hi * ((__int128)1 << 64) + (__int128)(uint64_t)s->value_lo; }
+/* A sum of price * quantity and one more; what would leave 128 bits is left out: a venue may claim anything. */
+static inline __int128 gw_value_add(__int128 value, int64_t px, int64_t qty) {
+  __int128 sum;
+  return __builtin_add_overflow(value, (__int128)px * qty, &sum) ? value : sum;
+}
 void gw_told_order(const gw_slot *s, gw_told *t);
 void gw_told_avg(const gw_slot *s, gw_told *t, int64_t last_px, int64_t last_qty);
 void gw_told_report(gw_lane *l, const gw_told *t, const gw_rec *h, const gw_breach *breaches, uint32_t n, gw_report *out);

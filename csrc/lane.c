@@ -28,12 +28,18 @@ int gw_restart(gw_lane *l, int survived) {
   return LIVE(gw_decide_restart(l, survived, &pen)) ? 0 : GW_E_SPACE;
 }
 
-/* The latch's words, each change an input. */
-static int look_at_latch(gw_lane *l, int at_gate) {
+/* The latch, while its head is what it was: else it is none any more; it may become one again, the same or another. */
+static const gw_latch_file *latch_file(const gw_lane *l) {
+  uint64_t is[sizeof l->latch_head / 8], was[sizeof l->latch_head / 8], other = 0;
+  if (!l->latch) return NULL;
+  memcpy(is, &l->latch->head, sizeof is);
+  memcpy(was, &l->latch_head, sizeof was);
+  for (uint32_t i = 0; i < sizeof is / 8; i++) other |= is[i] ^ was[i];
+  return other ? NULL : l->latch;
+}
+/* Its words, each change an input. */
+static __attribute__((noinline, cold)) int latch_changes(gw_lane *l, const gw_latch_file *f, int at_gate) {
   int n = 0;
-  /* Whose head is no longer what it was is no latch any more; it may become one again, the same or another. */
-  const gw_latch_file *f = l->latch && memcmp(&l->latch->head, &l->latch_head, sizeof l->latch_head) == 0 ? l->latch : NULL;
-  if (f && memcmp(f->words, l->latch_words, sizeof l->latch_words) == 0) return 0;
   for (uint32_t slot = 0; slot < GW_LATCH_WORDS; slot++) {
     uint64_t word = gw_latch_load(f, l->latch_salt, slot);
     if (word == l->core->kills[slot].word) continue;
@@ -51,6 +57,10 @@ static int look_at_latch(gw_lane *l, int at_gate) {
     n++;
   }
   return n;
+}
+static inline int look_at_latch(gw_lane *l, int at_gate) {
+  const gw_latch_file *f = latch_file(l);
+  return f && memcmp(f->words, l->latch_words, sizeof l->latch_words) == 0 ? 0 : latch_changes(l, f, at_gate);
 }
 static int verdicts(gw_lane *l) {
   int n = 0;

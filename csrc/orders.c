@@ -239,7 +239,9 @@ static void apply_accept(gw_lane *l, const gw_rec *h, const gw_dec *d, const uin
   if (s->token) gw_index_drop(&c->by_token, l->token_pairs, gw_token_key(s->conn_v, s->token), slot);
   if (s->rpl_token) gw_index_drop(&c->by_token, l->token_pairs, gw_token_key(s->conn_v, s->rpl_token), slot);
   if (s->cxl_token) gw_index_drop(&c->by_token, l->token_pairs, gw_token_key(s->conn_v, s->cxl_token), slot);
-  s->order = l->scr.order;
+  /* Texts that neither this order nor the slot's last one has are zero in both. */
+  if (gw_has_rare(s->order.has | l->scr.order.has)) memcpy((uint8_t *)&s->order + GW_RARE_AT, (const uint8_t *)&l->scr.order + GW_RARE_AT, GW_RARE_SIZE);
+  memcpy(&s->order, &l->scr.order, GW_RARE_AT);
   memset((uint8_t *)s + sizeof s->order, 0, sizeof *s - sizeof s->order);
   s->gen = d->gen;
   s->state = d->state;

@@ -24,18 +24,18 @@ void gw_told_order(const gw_slot *s, gw_told *t) {
   t->flags = s->in_doubt ? TOLD_IN_DOUBT : 0;
   memcpy(t->cl_ord_id, s->order.cl_ord_id, 24);
 }
-__int128 gw_filled_value(const gw_slot *s) { return (__int128)s->value_hi * ((__int128)1 << 64) + (__int128)(uint64_t)s->value_lo; }
-/* A sum of price * quantity and one more; what would leave 128 bits is left out: a venue may claim anything. */
-__int128 gw_value_add(__int128 value, int64_t px, int64_t qty) {
-  __int128 sum;
-  return __builtin_add_overflow(value, (__int128)px * qty, &sum) ? value : sum;
-}
 /* Average price: the sum of the fills over their quantity, four more digits than the instrument's prices, rounded half up. */
 void gw_told_avg(const gw_slot *s, gw_told *t, int64_t last_px, int64_t last_qty) {
-  __int128 value = gw_value_add(gw_filled_value(s), last_px, last_qty), scaled, q = 0;
   t->avg_px_exp = t->px_exp;
   t->avg_px = 0;
   if (t->cum_qty <= 0) return;
+  int64_t only;   /* one fill is all there is: its price, without a division */
+  if ((s->value_hi | s->value_lo) == 0 && last_qty == t->cum_qty && last_px >= 0 && !__builtin_mul_overflow(last_px, 10000, &only)) {
+    t->avg_px_exp = (int8_t)(t->px_exp - 4);
+    t->avg_px = only;
+    return;
+  }
+  __int128 value = gw_value_add(gw_filled_value(s), last_px, last_qty), scaled, q = 0;
   int wide = __builtin_mul_overflow(value, 10000, &scaled) || __builtin_add_overflow(scaled, t->cum_qty / 2, &scaled);
   if (!wide && scaled >= INT64_MIN && scaled <= INT64_MAX) q = (int64_t)scaled / t->cum_qty;   /* mostly; a division of 128 bits is a call */
   else if (!wide) q = scaled / t->cum_qty;
