@@ -107,21 +107,22 @@ static uint64_t fix_value(const gw_lane *l, const uint8_t *p, uint32_t tag, int 
 }
 /* The lane's own probes carry "GW-" and a number, so that an answer to one is told from an answer to a session's. */
 static int our_probe(const uint8_t *p, const gw_fix_field *f) { return f && f->len == 3 + GW_BASE36_LEN && memcmp(p + f->off, "GW-", 3) == 0; }
-static void fix_business(gw_lane *l, uint32_t conn, const uint8_t *p, gw_inmsg *m) {
+static int is_business(const gw_report *r, int venue) {
+  if (venue) return (r->order.kind == '8' && r->exec_type != 'I') || r->order.kind == '9';
+  return r->order.kind == 'D' || r->order.kind == 'F' || r->order.kind == 'G' || r->order.kind == 'H' || r->order.kind == 'q';
+}
+static void fix_business(gw_lane *l, const gw_conn_cfg *cfg, const uint8_t *p, gw_inmsg *m) {
   gw_fault f;
   l->scr_lsn = 0;
-  if (l->fm.odd || gw_fix_decode(l->cfg[conn].dialect, p, &l->fm, &l->scr, &f) < 0) { m->cls = CLS_MALFORMED; return; }
+  if (l->fm.odd || gw_fix_decode(cfg->dialect, p, &l->fm, &l->scr, &f) < 0) { m->cls = CLS_MALFORMED; return; }
   m->biz = (uint8_t)l->scr.order.kind;
-  int venue = l->cfg[conn].role == GW_ROLE_VENUE;
-  if (venue && (m->biz == '8' || m->biz == '9')) m->cls = m->biz == '8' && l->scr.exec_type == 'I' ? CLS_KNOWN : CLS_BUSINESS;
-  else if (!venue && (m->biz == 'D' || m->biz == 'F' || m->biz == 'G' || m->biz == 'H' || m->biz == 'q')) m->cls = CLS_BUSINESS;
-  else m->cls = CLS_KNOWN;
+  m->cls = is_business(&l->scr, cfg->role == GW_ROLE_VENUE) ? CLS_BUSINESS : CLS_KNOWN;
 }
 /* SendingTime within two minutes of our clock (FIX session layer test cases, 2o); one that is absent or no time is a fault of the message, not of its age. */
 #define AGE_MAX_NS 120000000000
 static int in_time(const gw_lane *l) {
   int64_t age = (int64_t)l->core->now - l->fm.sending_time;
-  return l->fm.sending_time == 0 || l->fm.poss_dup || (age <= AGE_MAX_NS && age >= -AGE_MAX_NS);
+  return (uint64_t)age + AGE_MAX_NS <= 2u * AGE_MAX_NS || l->fm.sending_time == 0 || l->fm.poss_dup;
 }
 /* The types that a session knows, as gw_fix_msg has them. */
 enum { FIX_HEARTBEAT = '0', FIX_TEST_REQUEST = '1', FIX_RESEND_REQUEST = '2', FIX_REJECT = '3', FIX_SEQUENCE_RESET = '4', FIX_LOGOUT = '5', FIX_LOGON = 'A', FIX_BUSINESS_REJECT = 'j' };
@@ -171,7 +172,7 @@ static void class_fix(gw_lane *l, uint32_t conn, const uint8_t *p, uint32_t n, g
       m->a = fix_value(l, p, 45, &ok);
       if (!ok) m->a = 0;
       return;
-    default: fix_business(l, conn, p, m);
+    default: fix_business(l, &l->cfg[conn], p, m);
   }
 }
 static void class_binary(gw_lane *l, uint32_t conn, const uint8_t *p, uint32_t n, gw_inmsg *m) {
@@ -293,6 +294,7 @@ void gw_apply_session(gw_lane *l, uint32_t conn, const gw_rec_in *r, const uint8
     c->rx_next = r->cls == CLS_GAP_FILL ? r->a : r->seq + 1;
     if (c->ask_ns) c->ask_ns = c->last_rx_ns;   /* what was asked for is coming */
   }
+  if (r->act == ACT_LANE && r->cls == CLS_BUSINESS && c->rx == GW_FLOW && !(r->h.flags & GW_REC_TO_CONTROL)) return;   /* that is all to most messages */
   switch (r->act) {
     case ACT_DROP:
       c->dropped++;

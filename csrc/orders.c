@@ -79,9 +79,9 @@ void gw_unqueue(gw_lane *l, uint32_t slot) {
   list_take(l, queue_of(c, s->in_queue), slot);
   s->in_queue = Q_NONE;
 }
+/* A slot that waits for nothing waits for this. */
 static void enqueue(gw_lane *l, uint32_t slot, uint8_t which) {
   gw_slot *s = &l->slots[slot];
-  gw_unqueue(l, slot);
   gw_conn *c = &l->conns[s->conn_v];
   list_push(l, queue_of(c, which), slot);
   s->in_queue = which;
@@ -91,7 +91,7 @@ static void enqueue(gw_lane *l, uint32_t slot, uint8_t which) {
 /* What a slot waits for next, after one thing was done or undone. A cancel goes before everything; a status before a replace. */
 static void requeue(gw_lane *l, uint32_t slot) {
   gw_slot *s = &l->slots[slot];
-  gw_unqueue(l, slot);
+  if (s->in_queue != Q_NONE) gw_unqueue(l, slot);
   if (gw_is_final(s->state)) return;
   if (s->state == ST_QUEUED) { if (!s->due) enqueue(l, slot, Q_NEW); }
   else if (s->cancel_wanted && !s->cancel_sent) enqueue(l, slot, Q_CANCEL);
@@ -115,7 +115,6 @@ void gw_order_due(gw_lane *l, uint32_t slot, uint16_t reason) {
 static void due_over(gw_lane *l, uint32_t slot) {
   gw_slot *s = &l->slots[slot];
   uint32_t at = l->core->due_head, before = NONE32;
-  if (gw_due_of(s) == 0) return;
   while (at != NONE32 && at != slot) { before = at; at = l->slots[at].due_next; }
   if (at == NONE32) return;
   if (before == NONE32) l->core->due_head = s->due_next; else l->slots[before].due_next = s->due_next;
@@ -127,6 +126,7 @@ static void due_over(gw_lane *l, uint32_t slot) {
 static void due_taken(gw_lane *l, uint32_t slot, int doubt) {
   gw_slot *s = &l->slots[slot];
   int left = doubt ? s->due : s->doubt_due;
+  if (gw_due_of(s) == 0) return;
   if (!left) due_over(l, slot);
   else if (doubt) s->doubt_due = 0;
   else s->due = 0;
@@ -205,8 +205,8 @@ static void free_slot(gw_lane *l, uint32_t slot) {   /* to the end of the line: 
 }
 static void order_over(gw_lane *l, uint32_t slot) {
   gw_slot *s = &l->slots[slot];
-  gw_unqueue(l, slot);
-  due_over(l, slot);
+  if (s->in_queue != Q_NONE) gw_unqueue(l, slot);
+  if (gw_due_of(s)) due_over(l, slot);
   doubt_over(l, s);
   s->cancel_wanted = s->cancel_sent = s->status_wanted = 0;
   s->rpl_state = RPL_NONE;
@@ -241,7 +241,8 @@ static void apply_accept(gw_lane *l, const gw_rec *h, const gw_dec *d, const uin
   if (s->cxl_token) gw_index_drop(&c->by_token, l->token_pairs, gw_token_key(s->conn_v, s->cxl_token), slot);
   /* Texts that neither this order nor the slot's last one has are zero in both. */
   if (gw_has_rare(s->order.has | l->scr.order.has)) memcpy((uint8_t *)&s->order + GW_RARE_AT, (const uint8_t *)&l->scr.order + GW_RARE_AT, GW_RARE_SIZE);
-  memcpy(&s->order, &l->scr.order, GW_RARE_AT);
+  memcpy(&s->order, &l->scr.order, 256);   /* in two: a copy of more than 256 bytes is a loop */
+  memcpy((uint8_t *)&s->order + 256, (const uint8_t *)&l->scr.order + 256, GW_RARE_AT - 256);
   memset((uint8_t *)s + sizeof s->order, 0, sizeof *s - sizeof s->order);
   s->gen = d->gen;
   s->state = d->state;
@@ -438,7 +439,7 @@ void gw_apply_dec(gw_lane *l, const gw_rec *h, const gw_dec *d, const uint8_t *f
     gw_delta_of(l, d, GW_RISK_CANCEL_ACK, &x);
     gw_risk_apply(l->risk, &x);
   }
-  if (d->delta.kind && d->delta.id_kind == GW_RISK_ID_RISING && d->delta.id > l->conns[d->conn_s].last_id) l->conns[d->conn_s].last_id = d->delta.id;
+  if (d->delta.id && d->delta.kind && d->delta.id_kind == GW_RISK_ID_RISING && d->delta.id > l->conns[d->conn_s].last_id) l->conns[d->conn_s].last_id = d->delta.id;
   if (d->told.stream && d->told.kind) {   /* a position in the strategy's stream: the report itself stays in the journal (R7) */
     gw_conn *to = &l->conns[d->told.stream];
     gw_dirty(l, d->told.stream);

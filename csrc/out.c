@@ -238,7 +238,8 @@ static int draft_order(gw_lane *l, uint32_t conn, uint32_t slot, uint8_t what, g
   d->r->token = own ? c->token_next : 0;
   if (msg == NONE16) return GW_E_REFUSED;
   gw_order *o = &blank(l, conn)->order;
-  memcpy(o, &s->order, GW_RARE_AT);
+  if (cfg->family == GW_FAMILY_FIX) memcpy(o, &s->order, offsetof(gw_order, cl_ord_id));   /* its texts are given below */
+  else memcpy(o, &s->order, GW_RARE_AT);
   if (gw_has_rare(s->order.has)) memcpy((uint8_t *)o + GW_RARE_AT, (const uint8_t *)&s->order + GW_RARE_AT, GW_RARE_SIZE);
   o->kind = kind_of[what];
   const gw_listing *x = gw_listing_of(l, s);

@@ -15,7 +15,7 @@ static const uint64_t UNDO_5[19] = {
 static const uint64_t MOST[19] = { 9223372036854775807u, 922337203685477580u, 92233720368547758u, 9223372036854775u, 922337203685477u, 92233720368547u, 9223372036854u,
   922337203685u, 92233720368u, 9223372036u, 922337203u, 92233720u, 9223372u, 922337u, 92233u, 9223u, 922u, 92u, 9u };
 /* v * 10^from as a mantissa of 10^to: 1 exact, 0 digits would be lost, -1 it does not fit. */
-static int scale(int64_t v, int from, int to, int64_t *out) {
+static inline __attribute__((always_inline)) int scale(int64_t v, int from, int to, int64_t *out) {
   int up = from - to;
   if (v == 0 || up == 0) { *out = v; return 1; }
   if (up > 0) return up > 18 || __builtin_mul_overflow(v, POWER[up], out) ? -1 : 1;
@@ -29,6 +29,7 @@ static int scale(int64_t v, int from, int to, int64_t *out) {
   return *out * POWER[-up] == v;
 }
 static int rescale(int64_t v, int from, int to, int64_t *out) { return scale(v, from, to, out) == 1; }
+static inline __attribute__((always_inline)) int rescale_here(int64_t v, int from, int to, int64_t *out) { return scale(v, from, to, out) == 1; }
 /* For what a venue tells us: never refused; 0 if digits were lost or the number did not fit (then the nearest that does). */
 int gw_rescale_lossy(int64_t v, int from, int to, int64_t *out) {
   int exact = scale(v, from, to, out);
@@ -48,12 +49,14 @@ static int on_tick(const gw_instrument *in, int64_t px) {
 /* The request in the instrument's exponents: in place, all of it or nothing is right. A reason, 0 = converted. */
 uint16_t gw_convert(const gw_instrument *in, gw_order *o) {
   const uint64_t has = o->has;
-#define FITS(bit, v, exp) (!(has >> (bit) & 1u) || rescale(o->v, o->exp, in->exp, &o->v))
-  if (!FITS(GW_HAS_PRICE, price, px_exp)) return GW_REASON_BAD_TICK;
+#define FITS_BY(way, bit, v, exp) (!(has >> (bit) & 1u) || way(o->v, o->exp, in->exp, &o->v))
+#define FITS(bit, v, exp) FITS_BY(rescale, bit, v, exp)
+  if (!FITS_BY(rescale_here, GW_HAS_PRICE, price, px_exp)) return GW_REASON_BAD_TICK;
   if (has & (1ull << GW_HAS_STOP_PX | 1ull << GW_HAS_PEG_OFFSET) && !(FITS(GW_HAS_STOP_PX, stop_px, px_exp) && FITS(GW_HAS_PEG_OFFSET, peg_offset, px_exp))) return GW_REASON_BAD_TICK;
-  if (!FITS(GW_HAS_ORDER_QTY, order_qty, qty_exp)) return GW_REASON_BAD_LOT;
+  if (!FITS_BY(rescale_here, GW_HAS_ORDER_QTY, order_qty, qty_exp)) return GW_REASON_BAD_LOT;
   if (has & (1ull << GW_HAS_MIN_QTY | 1ull << GW_HAS_MAX_FLOOR) && !(FITS(GW_HAS_MIN_QTY, min_qty, qty_exp) && FITS(GW_HAS_MAX_FLOOR, max_floor, qty_exp))) return GW_REASON_BAD_LOT;
 #undef FITS
+#undef FITS_BY
   o->px_exp = in->px_exp;
   o->qty_exp = in->qty_exp;
   o->has |= 1ull << GW_HAS_PX_EXP | 1ull << GW_HAS_QTY_EXP;   /* a request that named none meant 0; the venue's frame needs them */
