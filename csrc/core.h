@@ -122,6 +122,9 @@ typedef struct gw_core {
   gw_seen seen;
 } gw_core;
 
+/* A number that mostly rises by one, and its thirteen digits of base 36, the first eight and the last eight of them: a cache of the process's. */
+typedef struct gw_digits { uint64_t v, head, tail; } gw_digits;
+
 /* The rim's side of a connection. */
 typedef struct gw_wire {
   uint32_t rlen, roff, wlen, woff, held;  /* held: bytes of the frame at the front that control has to answer first */
@@ -189,6 +192,7 @@ struct gw_lane {
   gw_report scr;                         /* and decoded; scr_lsn says of which record */
   uint64_t scr_lsn;
   gw_report outr;                        /* the record being encoded */
+  gw_digits token_text, order_text;      /* the last ones that were written */
   gw_breach breaches[GW_RISK_BREACH_MAX];
   uint8_t clear[GW_FRAME_MAX];           /* a frame with its secrets, whose record has them masked */
 };
@@ -383,6 +387,19 @@ static inline uint32_t gw_symbol_home(const char *symbol) {
   uint64_t x[2];
   memcpy(x, symbol, 16);
   return (uint32_t)__builtin_bswap64((x[0] * 0xff51afd7ed558ccdull ^ x[1]) * 0xc4ceb9fe1a85ec53ull);
+}
+/* As gw_base36_encode. The next number differs in its last digit only, but after 9 and Z. */
+static inline void gw_next_base36(gw_digits *t, uint64_t v, uint8_t *out) {
+  const unsigned last = (unsigned)(t->tail >> 56);
+  if (v == t->v + 1 && t->v && last != '9' && last != 'Z') t->tail += 1ull << 56;
+  else {
+    gw_base36_encode(v, out);
+    memcpy(&t->head, out, 8);
+    memcpy(&t->tail, out + GW_BASE36_LEN - 8, 8);
+  }
+  t->v = v;
+  memcpy(out, &t->head, 8);
+  memcpy(out + GW_BASE36_LEN - 8, &t->tail, 8);
 }
 /* The record is part of what was: its CRC stands for every byte of it. */
 static inline void gw_taken(gw_lane *l, const gw_rec *h) {

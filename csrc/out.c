@@ -261,7 +261,7 @@ static int draft_order(gw_lane *l, uint32_t conn, uint32_t slot, uint8_t what, g
   memset(o->cl_ord_id, 0, sizeof o->cl_ord_id);
   memset(o->orig_cl_ord_id, 0, sizeof o->orig_cl_ord_id);
   if (cfg->token_kind == GW_TOKEN_TEXT) {
-    gw_base36_encode(mine, (uint8_t *)o->cl_ord_id);
+    if (own) gw_next_base36(&l->token_text, mine, (uint8_t *)o->cl_ord_id); else gw_base36_encode(mine, (uint8_t *)o->cl_ord_id);
     o->has |= 1ull << GW_HAS_CL_ORD_ID;
     if (what == OUT_REPLACE || what == OUT_CANCEL) { gw_base36_encode(orig, (uint8_t *)o->orig_cl_ord_id); o->has |= 1ull << GW_HAS_ORIG_CL_ORD_ID; }
   } else {

@@ -112,9 +112,9 @@ void gw_told_report(gw_lane *l, const gw_told *t, const gw_rec *h, const gw_brea
   SET(GW_HAS2_ORDER_ID, 1);
   SET(GW_HAS2_EXEC_ID, t->kind == '8');
   char id[1 + GW_BASE36_LEN];
-  gw_base36_encode(t->order_no, (uint8_t *)id);
-  if (t->order_no == 0) put_text(r->order_id, sizeof r->order_id, "NONE", 4);
-  else put_text(r->order_id, sizeof r->order_id, id, GW_BASE36_LEN);
+  memset(r->order_id, 0, sizeof r->order_id);
+  if (t->order_no == 0) memcpy(r->order_id, "NONE", 4);
+  else gw_next_base36(&l->order_text, t->order_no, (uint8_t *)r->order_id);
   /* An execution's id is the venue's; everything else is the house's own, unique by journal position. */
   r->exec_id[0] = 0;
   if (l->scr_lsn == h->lsn && h->kind == GW_REC_IN) {
