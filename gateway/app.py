@@ -92,6 +92,8 @@ def _close(house: House) -> bool:
 
 def _tell_beginning(house: House, log: Log) -> None:
     """What the last life left that a person should know of."""
+    if not house.config.keep_state:
+        log.write("warning", "state.forgotten", text="keep_state is false: what an earlier run left is forgotten, and so will be this one; right for measurements only")
     if house.cut:
         log.write("warning", "journal.cut", text=f"{house.cut}; it was cut off there, and the journal goes on")
     if not house.ring_survived:

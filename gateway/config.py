@@ -8,6 +8,7 @@ import os
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -230,6 +231,10 @@ class Config(Table):
     log: Literal["stderr", "stdout"] = Field(default="stderr", description='where JSON log lines go: "stderr" or "stdout"')
     on_shutdown: Literal["cancel", "leave"] = Field(default="cancel", description='what SIGTERM does with open day orders: "cancel" or "leave"')
     queue_ttl_ms: int = Field(default=1000, ge=1, le=3_600_000, description="milliseconds a new order may wait for its venue before it is DENIED")
+    keep_state: bool = Field(
+        default=True,
+        description="true goes on where the last run ended; false, for measurements on this machine's loopback alone, forgets it at each start",
+    )
     lane: Lane = Lane()
     journal: Journal = Journal()
     tables: Tables = Tables()
@@ -378,6 +383,13 @@ def _override(values: dict[str, Any], text: str, problems: list[Problem]) -> tom
     return tuple(path)
 
 
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def _cross_checks(config: Config) -> Iterator[tuple[toml_lines.KeyPath, str]]:
     """What no single table can know: names that must exist elsewhere, and limits against the list of controls."""
     known: dict[str, Collection[str]] = {
@@ -410,6 +422,11 @@ def _cross_checks(config: Config) -> Iterator[tuple[toml_lines.KeyPath, str]]:
     for name, strategy in config.strategies.items():
         if strategy.comp_id and (other := comp_ids.setdefault(strategy.comp_id, name)) != name:
             yield ("strategies", name, "comp_id"), f"{strategy.comp_id} is already that of strategies.{other}; choose another"
+    if not config.keep_state:
+        for table, hosts in (("doors", config.doors), ("sessions", config.sessions)):
+            for name, there in hosts.items():
+                if not _is_loopback(there.host):
+                    yield (table, name, "host"), f'is {there.host} while keep_state is false: what a peer outside this machine knows is not forgotten; "127.0.0.1" is right'
     ports: dict[tuple[str, int], str] = {}
     for name, door in config.doors.items():
         if door.port and (other := ports.setdefault((door.host, door.port), name)) != name:

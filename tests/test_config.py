@@ -71,9 +71,23 @@ def test_the_local_example() -> None:
 def test_the_bench_example_with_the_rigs_ports() -> None:
     bench, table = config.load(EXAMPLES / "bench.toml", ["doors.fix.port=19101", "sessions.rig.port=19102"])
     assert bench.lane.spin_us == float("inf") and bench.tables.orders >= 16_384
+    assert not bench.keep_state, "the rig sends the same ids with every run"
     assert (bench.doors["fix"].port, bench.sessions["rig"].port) == (19101, 19102)
     msft = table.find("MSFT", bench.sessions["rig"].venue)
     assert msft and msft.ref_px == 415_2500 and bench.strategies["STRAT"].accounts == ("ACC12345",)
+
+
+def test_state_is_forgotten_only_where_every_peer_is_this_machine(deployment: Path) -> None:
+    right = GOOD.replace('name = "t"', 'name = "t"\nkeep_state = false')
+    deployment.write_text(right)
+    for host in ("127.0.0.1", "127.3.2.1", "::1", "localhost"):
+        assert not config.load(deployment, [f"sessions.nyfix.host={host}", f"doors.api.host={host}"])[0].keep_state
+    for host in ("10.0.0.1", "0.0.0.0", "::", "venue.example", "localhost.example"):
+        for key in ("doors.api.host", "sessions.nyfix.host"):
+            (problem,) = problems_of(deployment, f"{key}={host}")
+            assert problem == f'--set: {key}: is {host} while keep_state is false: what a peer outside this machine knows is not forgotten; "127.0.0.1" is right'
+    deployment.write_text(GOOD)
+    assert config.load(deployment, ["sessions.nyfix.host=10.0.0.1"])[0].keep_state
 
 
 @pytest.mark.parametrize("example", ["local", "bench"])
@@ -137,6 +151,7 @@ def test_every_key_says_what_would_be_right() -> None:
         ("[limits.firm]", "[limits.strategy.X]", "t.toml:22: limits.strategy.X: no such strategy in this file; known: DEMO"),
         ("[limits.firm]", "[limits.symbol.AAPPL]", "t.toml:22: limits.symbol.AAPPL: no such symbol in"),
         ("[limits.firm]", "[limits.firms]", "t.toml:22: limits.firms: unknown key; did you mean firm?"),
+        ('name = "t"', 'name = "t"\nkeep_state = 0', "t.toml:2: keep_state: should be a valid boolean, is 0; true goes on where the last run ended"),
         ("[limits.firm]", "[lane]\nspin_us = -1\n[limits.firm]", "t.toml:23: lane.spin_us: should be greater than or equal to 0, is -1; microseconds"),
         ("[limits.firm]", "[lane]\nspin_us = nan\n[limits.firm]", "t.toml:23: lane.spin_us: should be greater than or equal to 0, is nan; microseconds"),
         ("[limits.firm]", '[journal]\nlevel = "none"\n[limits.firm]', "t.toml:23: journal.level: should be 'async', 'group' or 'sync', is 'none'; how durable"),

@@ -30,6 +30,7 @@ KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "state_dir": PATHS,
     "log": (('"stderr"', '"stdout"'), ('"file"',)),
     "on_shutdown": (('"cancel"', '"leave"'), ('"drop"',)),
+    "keep_state": (("true", "false"), ('"no"', "2")),
     "queue_ttl_ms": (("1", "3600000"), ("0", "3600001", str(BIG))),
     "lane.spin_us": (("0", "1000000", "inf"), ("-0.1", "1000001", "nan")),
     "lane.core": (("-1", "4095"), ("-2", "4096")),

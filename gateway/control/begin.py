@@ -20,7 +20,7 @@ from gateway.control.logins import verifier
 from gateway.control.past import apply_all
 from gateway.errors import ConfigError
 from gateway.instruments import Instruments
-from gateway.journal.journal import MIB, Journal, JournalConfig, attach_ring, boot_id
+from gateway.journal.journal import MIB, Journal, JournalConfig, attach_ring, begin_anew, boot_id
 from gateway.journal.lock import lock_state
 from gateway.journal.reader import JournalReader
 from gateway.journal.record import HEAD
@@ -99,6 +99,8 @@ def begin(config: Config, instruments: Instruments, environ: Mapping[str, str], 
     state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = lock_state(state_dir)
     try:
+        if not config.keep_state:
+            begin_anew(state_dir)
         before = finish(state_dir)
         found = restart(DirStore(state_dir), attach_ring(state_dir), boot_id())
         if wanted is not None and found.next_lsn > 1:

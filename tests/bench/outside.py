@@ -54,6 +54,6 @@ def main(gateway: Sequence[str], missing: str, cores: frozenset[int], options: a
         for name, settings in ours.items():
             state = Path(folder) / f"state-{name}"
             words = [word.replace("{state}", str(state)) for word in (*gateway, *(w for s in settings for w in ("--set", s)))]
-            fresh = [sys.executable, "-m", "tests.bench.fresh", str(state), ",".join(map(str, sorted(cores))), *words]
-            command += ["--extra", f"{name}={' '.join(fresh)}"]
+            placed = [sys.executable, "-m", "tests.bench.cores", ",".join(map(str, sorted(cores))), *words]
+            command += ["--extra", f"{name}={' '.join(placed)}"]
         return subprocess.run(command, cwd=ROOT).returncode

@@ -138,6 +138,34 @@ async def test_what_is_open_or_held_is_not_left_behind(tmp_path: Path) -> None:
     assert [note.endswith(b"; positions forgotten: ACC IBM 100") for note in notes_of(state)] == [True]
 
 
+async def test_what_keeps_no_state_begins_with_nothing_each_time(tmp_path: Path) -> None:
+    file, state = tmp_path / "process.toml", tmp_path / "state"
+    try:
+        for _ in range(2):
+            async with venue_on_loopback(fix_venue()) as port:  # born anew, as the gateway is
+                file.write_text("keep_state = false\n" + CONFIG.format(port=port, instruments=INSTRUMENTS))
+                async with gateway(file) as process:
+                    client = await strategy(tmp_path)
+                    await filled(client, BUY.format("A1"))  # the same id, and not refused
+                    assert await asked(tmp_path, admin.PositionsWanted()) == admin.PositionsResult((admin.PositionView("ACC", "IBM", "100"),))
+                    os.kill(process.pid, 9)  # nothing was drained
+                    await client.stream.aclose()
+        assert sum(head.kind == Kind.START for head, _ in JournalReader(state).records()) == 1
+    finally:
+        ring_path(state).unlink(missing_ok=True)
+
+
+async def test_what_keeps_state_knows_what_was(tmp_path: Path) -> None:
+    async with deployment(tmp_path) as (file, _):
+        for answer in ("0", "8"):
+            async with gateway(file, "--set", "sessions.nyfix.reset_seq_num_on_logon=true") as process:
+                client = await strategy(tmp_path)
+                await client.say(BUY.format("A1"))
+                assert (await client.hear())[39] == answer
+                os.kill(process.pid, 9)
+                await client.stream.aclose()
+
+
 async def test_a_journal_whose_ids_have_other_keys_is_not_gone_on_with_but_archived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state = tmp_path / "state"
     async with deployment(tmp_path) as (file, _):
