@@ -131,13 +131,18 @@ typedef struct gw_fix_head {
     uint8_t poss_dup;          /* 1 = 43=Y */
     uint8_t poss_resend;       /* 1 = 97=Y */
     uint8_t is_long;           /* one of the texts is not short, or `after` not empty */
-    uint8_t pad_;
+    uint8_t not_kept;          /* there is nothing in `kept` yet */
     uint16_t begin_len, before_len, between_len, after_len; /* of the texts below */
     uint16_t sender_len, target_len;
     uint16_t room;     /* bytes of the longest header */
     uint8_t pad2_[6];
     int64_t second_ns; /* the second whose text `clock` is, ns since the epoch */
     uint8_t clock[24]; /* YYYYMMDD-HH:MM:SS. */
+    uint8_t kept[128];    /* a header as it was written: the next mostly differs in three digits of its number, in ms and type only */
+    uint16_t kept_len, kept_number_at, kept_ms_at; /* its length, and where these three digits and the ms stand */
+    uint8_t pad3_[2];
+    int64_t kept_ns;      /* its second, ns since the epoch */
+    uint64_t kept_number; /* its number, the last three digits being 0 */
     uint8_t begin[80]; /* 8=…|9=, then, not counted, 000|35= */
     uint8_t before[160];  /* |49=…|50=…|52= */
     uint8_t between[160]; /* |56=…|57=…| */

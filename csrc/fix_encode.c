@@ -196,10 +196,13 @@ int gw_fix_encode_plain(const gw_fix_dialect *d, unsigned message, gw_fix_head *
 #ifdef GW_FIX_AVX2
 /* ---- the same with AVX2 ---- */
 
-/* The presence words, has in the low half. */
+/* The presence words, has in the low half. They were mostly written just now, each by itself: one load over both, or over one and its
+ * neighbour, would have to wait for the stores. */
 GW_WITH_AVX2 static inline __m128i words_of(const gw_report *r)
 {
-    return _mm_set_epi64x((long long)r->has2, (long long)r->order.has);
+    uint64_t has = r->order.has, has2 = r->has2;
+    __asm__("" : "+r"(has), "+r"(has2));
+    return _mm_set_epi64x((long long)has2, (long long)has);
 }
 
 /* Of 32 rows, bit j: whether row j is given and to be written. Each looks up its byte in the presence words, and its bit in the byte. */
@@ -218,38 +221,75 @@ GW_WITH_AVX2 static inline uint64_t given_rows(__m256i words, const uint8_t *pla
     return _bzhi_u64(given, (unsigned)n);
 }
 
+/* What makes bytes that are not printable negative: 127 becomes -128 by adding `one`; what is printable is then 33 or more, and all else
+ * negative after subtracting `more` up to the limit. */
+typedef struct {
+    uint8_t one[32], more[32];
+} text_test;
+
+#define X32(C) {C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C}
+static const text_test printable = {X32(1), X32(' ' + 1)};
+
 /* Copies 32 bytes, and returns how many of them are the text of at most `stop`; 0 if it is empty, goes on, or is not printable. */
-GW_WITH_AVX2 static inline size_t put_text(const uint8_t *from, unsigned stop, uint8_t *o)
+GW_WITH_AVX2 static inline size_t put_long_text(const uint8_t *from, unsigned stop, uint8_t *o)
 {
     __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)from);
-    /* 127 becomes -128; what is printable is then 33 or more, and all else negative after the subtraction. */
     __m256i odd = _mm256_subs_epi8(_mm256_add_epi8(v, _mm256_set1_epi8(1)), _mm256_set1_epi8(' ' + 1));
     _mm256_storeu_si256((__m256i *)(void *)o, v);
     size_t n = _tzcnt_u64((uint32_t)_mm256_movemask_epi8(odd) | 1ull << stop);
     return from[n] ? 0 : n;
 }
 
-/* The short ways. Each returns the length written, or 0 if what is to be written is not usual, a fault perhaps. */
-static inline size_t put_decimal(int64_t mantissa, int exponent, uint8_t *o)
+/* The same; most have fewer than sixteen bytes, and often were written by words of no more. */
+GW_WITH_AVX2 static inline size_t put_text(const uint8_t *from, unsigned stop, uint8_t *o)
 {
-    if ((uint64_t)mantissa >= 100000000 || exponent > 0 || exponent < -7)
-        return 0;
-    return gw_write_short(o, (uint32_t)mantissa, (unsigned)-exponent);
+    const text_test *test = &printable;
+    __asm__("" : "+r"(test)); /* otherwise the masks are made anew from numbers for each text */
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)from);
+    __m128i odd = _mm_add_epi8(v, _mm_load_si128((const __m128i *)(const void *)test->one));
+    odd = _mm_subs_epi8(odd, _mm_load_si128((const __m128i *)(const void *)test->more));
+    _mm_storeu_si128((__m128i *)(void *)o, v);
+    size_t n = _tzcnt_u64((uint32_t)_mm_movemask_epi8(odd) | 1ull << stop);
+    if (__builtin_expect(n > 15, 0))
+        return put_long_text(from, stop, o);
+    return from[n] ? 0 : n;
 }
 
-static inline size_t put_quantity(int64_t mantissa, int exponent, uint8_t *o)
+/* A decimal and its text: prices of one message are often the same. */
+typedef struct {
+    int64_t mantissa;
+    int exponent;
+    unsigned length;
+    uint64_t text;
+} said;
+
+/* The short ways. Each returns the length written, or 0 if what is to be written is not usual, a fault perhaps. */
+static inline size_t put_decimal(said *last, int64_t mantissa, int exponent, uint8_t *o)
+{
+    if (mantissa != last->mantissa || exponent != last->exponent) {
+        if ((uint64_t)mantissa >= 100000000 || exponent > 0 || exponent < -7)
+            return 0;
+        last->length = gw_short_word((uint32_t)mantissa, (unsigned)-exponent, &last->text);
+        last->mantissa = mantissa;
+        last->exponent = exponent;
+    }
+    gw_store8(o, last->text);
+    return last->length;
+}
+
+GW_WITH_AVX2 static inline size_t put_quantity(said *last, int64_t mantissa, int exponent, uint8_t *o)
 {
     if ((uint64_t)mantissa < 1000 && exponent == 0)
         return gw_write_small(o, (unsigned)mantissa);
-    return put_decimal(mantissa, exponent, o);
+    return put_decimal(last, mantissa, exponent, o);
 }
 
 /* An average price mostly has no more digits than its fills. */
-static inline size_t put_average(int64_t mantissa, int exponent, uint8_t *o)
+GW_WITH_AVX2 static inline size_t put_average(said *last, int64_t mantissa, int exponent, uint8_t *o)
 {
     if (mantissa >= 100000000 && exponent < -4 && mantissa % 10000 == 0)
-        return put_decimal(mantissa / 10000, exponent + 4, o);
-    return put_decimal(mantissa, exponent, o);
+        return put_decimal(last, mantissa / 10000, exponent + 4, o);
+    return put_decimal(last, mantissa, exponent, o);
 }
 
 static inline size_t put_time(const gw_fix_head *h, int64_t ns, uint8_t *o)
@@ -265,6 +305,7 @@ GW_WITH_AVX2 static inline int write_given(const writer *w, const gw_fix_message
     const gw_fix_row *rows = rows_of(w->d) + m->row_at;
     const uint8_t *block = (const uint8_t *)w->d;
     uint64_t given = given_rows(_mm256_broadcastsi128_si256(words_of(r)), block + w->d->given_at + m->row_at, w->d->row_count + GW_FIX_GIVEN_MORE, m->row_count);
+    said price = {-1, 0, 0, 0}, quantity = price; /* nothing negative has a short way */
     uint8_t *o = body;
     for (given &= ~(given << 1 & m->else_rows); given; given &= given - 1) {
         const gw_fix_row *row = rows + (unsigned)__builtin_ctzll(given);
@@ -276,9 +317,9 @@ GW_WITH_AVX2 static inline int write_given(const writer *w, const gw_fix_message
         case GW_FIX_WAY_TEXT: n = put_text(from, row->stop, value); break;
         case GW_FIX_WAY_ENUM: *value = block[row->at + *from]; n = *value != 0; break;
         case GW_FIX_WAY_CHAR: *value = row->stop; n = 1; break;
-        case GW_FIX_WAY_PRICE: n = put_decimal((int64_t)gw_load8(from), r->order.px_exp, value); break;
-        case GW_FIX_WAY_QTY: n = put_quantity((int64_t)gw_load8(from), r->order.qty_exp, value); break;
-        case GW_FIX_WAY_AVG: n = put_average((int64_t)gw_load8(from), r->avg_px_exp, value); break;
+        case GW_FIX_WAY_PRICE: n = put_decimal(&price, (int64_t)gw_load8(from), r->order.px_exp, value); break;
+        case GW_FIX_WAY_QTY: n = put_quantity(&quantity, (int64_t)gw_load8(from), r->order.qty_exp, value); break;
+        case GW_FIX_WAY_AVG: n = put_average(&price, (int64_t)gw_load8(from), r->avg_px_exp, value); break;
         case GW_FIX_WAY_TIME: n = put_time(w->h, (int64_t)gw_load8(from), value); break;
         case GW_FIX_WAY_ASK:
             if (row->flags & GW_FIX_ROW_IF && *from != row->map)
@@ -316,23 +357,42 @@ GW_WITH_AVX2 static inline unsigned sum_here(uint8_t *out, size_t n)
 /* Whether check_given finds nothing wrong. */
 GW_WITH_AVX2 static inline bool is_sayable(const gw_fix_message *m, const gw_report *r)
 {
-    __m128i words = words_of(r);
-    __m128i need = _mm_set_epi64x((long long)m->need_out2, (long long)m->need_out), may = _mm_set_epi64x((long long)m->may_out2, (long long)m->may_out);
-    __m128i wrong = _mm_or_si128(_mm_andnot_si128(words, need), _mm_andnot_si128(may, words));
-    return _mm_testz_si128(wrong, wrong);
+    return !((m->need_out & ~r->order.has) | (m->need_out2 & ~r->has2) | (r->order.has & ~m->may_out) | (r->has2 & ~m->may_out2));
+}
+
+/* Copies h->kept, as short as it is, by few stores; returns where to. */
+GW_WITH_AVX2 static inline uint8_t *copy_kept(const gw_fix_head *h, uint8_t *o)
+{
+    for (size_t i = 0; i < sizeof h->kept; i += 32)
+        _mm256_storeu_si256((__m256i *)(void *)(o + i), _mm256_loadu_si256((const __m256i *)(const void *)(h->kept + i)));
+    return o;
+}
+
+/* As gw_fix_open; the next header finds this one, if it is a usual one. */
+__attribute__((noinline)) static int open_and_keep(gw_fix_head *h, uint32_t msg_type, uint8_t *out)
+{
+    uint32_t rest;
+    int n = gw_fix_open(h, msg_type, out);
+    if (n > 0 && gw_fix_is_usual(h, msg_type, &rest))
+        gw_fix_keep_head(h, out, (size_t)n);
+    return n;
 }
 
 /* Records that the message cannot say, a buffer near its end and messages of many rows are left to the plain way. */
 GW_WITH_AVX2 static int encode_avx2(const gw_fix_dialect *d, unsigned message, gw_fix_head *h, const gw_report *r, uint8_t *out, size_t cap,
                                     gw_fault *f)
 {
-    uint32_t rest;
+    uint32_t rest, number;
     const gw_fix_message *m = &messages_of(d)[message < d->message_count ? message : 0];
     if (message >= d->message_count || m->row_count > 64 || cap < room_of(m, h) || !is_sayable(m, r))
         return gw_fix_encode_plain(d, message, h, r, out, cap, f);
     *f = (gw_fault){0, 0, (uint16_t)message, GW_FAULT_NONE, GW_FAULT_NONE, 0};
     const writer w = {d, r, h};
-    int head = gw_fix_is_usual(h, m->msg_type, &rest) ? (int)(gw_fix_put_head(h, m->msg_type, rest, out, true) - out) : gw_fix_open(h, m->msg_type, out);
+    int head;
+    if (__builtin_expect(gw_fix_is_kept(h, m->msg_type, &rest, &number), 1))
+        head = (int)(gw_fix_renew(h, m->msg_type, rest, number, copy_kept(h, out)) - out);
+    else
+        head = open_and_keep(h, m->msg_type, out);
     if (head < 0)
         return fault(f, head, 0, GW_FAULT_NONE, GW_FAULT_NONE);
     int body = write_given(&w, m, out + head - 1, f);

@@ -283,6 +283,21 @@ static inline size_t gw_write_short(uint8_t *o, uint32_t v, unsigned decimals)
     return n + 9 - ((unsigned)__builtin_clzll(digits) >> 3);
 }
 
+/* The same as one word; what is in it above its length means nothing. Returns the length, or 0 if it is more than eight. */
+static inline unsigned gw_short_word(uint32_t v, unsigned decimals, uint64_t *word)
+{
+    uint64_t text = gw_text8(v), digits = text ^ GW_ZEROS_TEXT;
+    unsigned point = 64 - 8 * decimals, skip = (unsigned)__builtin_ctzll(digits | 1ull << 56) & ~7u; /* in bits of the word */
+    skip = skip < point ? skip : point - 8;
+    unsigned end = 64 - ((unsigned)__builtin_clzll(digits | 1) & ~7u), whole = point - skip; /* behind the last digit but 0 */
+    *word = text >>= skip;
+    if (end <= point)
+        return whole / 8;
+    uint64_t behind = text & ~0ull << whole;
+    *word = (text ^ behind) | (uint64_t)'.' << whole | behind << 8;
+    return end - skip < 64 ? (end - skip) / 8 + 1 : 0;
+}
+
 /* Any other: as far as gw_write_decimal. */
 __attribute__((noinline, unused)) static size_t gw_write_long(uint8_t *o, int64_t mantissa, int exponent)
 {

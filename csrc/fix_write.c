@@ -81,6 +81,7 @@ int gw_fix_head_init(gw_fix_head *h, const uint8_t *begin, size_t begin_n, const
 {
     memset(h, 0, sizeof *h);
     h->room = GW_FIX_HEAD_MAX; /* also of a head that cannot be prepared */
+    h->not_kept = 1;
     if (begin_n == 0 || sender_n == 0 || target_n == 0)
         return GW_E_EMPTY;
     if (begin_n > GW_FIX_ID_MAX || sender_n > GW_FIX_ID_MAX || target_n > GW_FIX_ID_MAX)
@@ -153,6 +154,21 @@ int gw_fix_open(gw_fix_head *h, uint32_t msg_type, uint8_t *out)
         return ready;
     gw_fix_same_second(h, h->sending_time, &rest);
     return (int)(gw_fix_put_head(h, msg_type, rest, out, false) - out);
+}
+
+void gw_fix_keep_head(gw_fix_head *h, const uint8_t *out, size_t n)
+{
+    /* All numbers of a thousand must have the same number of digits, and the whole second must be in an int64. */
+    if (n > sizeof h->kept || h->msg_seq_num < 1000 || h->second_ns > INT64_MAX - 1000000000)
+        return;
+    size_t ms_at = n - h->between_len - 3;
+    memcpy(h->kept, out, n);
+    h->kept_len = (uint16_t)n;
+    h->kept_ms_at = (uint16_t)ms_at;
+    h->kept_number_at = (uint16_t)(ms_at - sizeof "YYYYMMDD-HH:MM:SS" - h->before_len - 3);
+    h->kept_ns = h->second_ns;
+    h->kept_number = h->msg_seq_num - h->msg_seq_num % 1000;
+    h->not_kept = 0;
 }
 
 size_t gw_fix_move_body(uint8_t *out, size_t at, size_t n)

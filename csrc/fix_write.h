@@ -85,6 +85,28 @@ static inline uint8_t *gw_fix_put_head(const gw_fix_head *h, uint32_t msg_type, 
     return gw_fix_put(o, h->after, h->after_len);
 }
 
+/* Whether the header in h->kept is that of h's time and number but for its ms, the last three digits of its number, *number, and its type,
+ * which has one character. */
+static inline bool gw_fix_is_kept(const gw_fix_head *h, uint32_t msg_type, uint32_t *rest, uint32_t *number)
+{
+    uint64_t since = (uint64_t)h->sending_time - (uint64_t)h->kept_ns, more = h->msg_seq_num - h->kept_number;
+    *rest = (uint32_t)since;
+    *number = (uint32_t)more;
+    return since < 1000000000u && more < 1000 && !(h->poss_dup | h->poss_resend | h->not_kept) && msg_type - '!' <= 255 - '!';
+}
+
+/* Makes a copy of h->kept the header of now; returns the place behind it. */
+static inline uint8_t *gw_fix_renew(const gw_fix_head *h, uint32_t msg_type, uint32_t rest, uint32_t number, uint8_t *o)
+{
+    o[h->begin_len + sizeof GW_FIX_BEHIND_BEGIN - 1] = (uint8_t)msg_type;
+    gw_store4(o + h->kept_number_at, gw_text3[number] | GW_FIX_SOH << 24);
+    gw_store4(o + h->kept_ms_at, gw_text3[rest / 1000000] | GW_FIX_SOH << 24);
+    return o + h->kept_len;
+}
+
+/* Keeps the header out[0..n), which gw_fix_put_head wrote as a usual one of h, if it can be found again by gw_fix_is_kept. */
+void gw_fix_keep_head(gw_fix_head *h, const uint8_t *out, size_t n);
+
 /* Writes the header of h from 8= up to and with the SOH before the body; BodyLength gets three places. At most h->room bytes are
  * stored, which are at most GW_FIX_HEAD_MAX, and 32 more. Returns their number, GW_E_RANGE or GW_E_ARGUMENT. */
 int gw_fix_open(gw_fix_head *h, uint32_t msg_type, uint8_t *out);

@@ -85,6 +85,23 @@ static gw_fix_head header(void)
     return h;
 }
 
+/* Encodes message i of d from r twice with one short header, which the second time is made of the first; each must be as a new header has it. */
+static void try_next(const gw_fix_dialect *d, unsigned i, const gw_report *r)
+{
+    static uint8_t out[ROOM], plain[ROOM];
+    gw_fault f;
+    gw_fix_head h, other;
+    REQUIRE(gw_fix_head_init(&h, (const uint8_t *)"FIX.4.4", 7, (const uint8_t *)"GW", 2, (const uint8_t *)"V", 1, NULL, 0) == 1);
+    other = h;
+    for (unsigned k = 0; k < 2; k++) {
+        h.msg_seq_num = other.msg_seq_num = 7038 + 961 * k;
+        h.sending_time = other.sending_time = 1795161600123000000 + 876000000 * (int64_t)k;
+        const int n = gw_fix_encode(d, i, &h, r, out, ROOM, &f);
+        REQUIRE(gw_fix_encode_plain(d, i, &other, r, plain, ROOM, &f) == n);
+        REQUIRE(n < 0 || memcmp(out, plain, (size_t)n) == 0);
+    }
+}
+
 /* Encodes message i of d from r at a few buffer sizes; nothing may be written behind them, and what is written must be a frame, the same
  * on every processor. */
 static void try_encode(const gw_fix_dialect *d, unsigned i, const gw_report *r)
@@ -118,8 +135,10 @@ static void try_records(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_
     REQUIRE(gw_fix_decode_long(d, p, m, &other, &fault) == message);
     REQUIRE(memcmp(&r, &other, sizeof r) == 0 && memcmp(&f, &fault, sizeof f) == 0);
     REQUIRE(message >= 0 ? message < d->message_count : f.code == message);
-    if (message >= 0)
+    if (message >= 0) {
         try_encode(d, (unsigned)message, &r);
+        try_next(d, (unsigned)message, &r);
+    }
 }
 
 static void try_resent(const uint8_t *p, size_t n)

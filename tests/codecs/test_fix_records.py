@@ -526,6 +526,68 @@ def test_every_processor_writes_the_same() -> None:
     assert 1000 < written < 4900, "some were refused, most were not"
 
 
+def both_ways(index: int, record: bytes, head: fix.Head, fresh: fix.Head) -> bytes:
+    """What gw_fix_encode writes with a header that wrote before; every byte is as the plain way has it with a new one."""
+    fault, report = ffi.new("gw_fault *"), ffi.new("gw_report *")
+    out, plain = ffi.new("uint8_t[]", 8192), ffi.new("uint8_t[]", 8192)
+    ffi.memmove(report, record, len(record))
+    n = lib.gw_fix_encode(CODEC.pointer, index, head.raw, report, out, 8192, fault)
+    assert lib.gw_fix_encode_plain(CODEC.pointer, index, fresh.raw, report, plain, 8192, fault) == n
+    assert n < 0 or bytes(ffi.buffer(out, n)) == bytes(ffi.buffer(plain, n))
+    return bytes(ffi.buffer(out, max(n, 0)))
+
+
+def test_a_header_made_of_the_one_before_is_as_a_new_one() -> None:
+    # Of the header before are taken all but the last three digits of the number, ms and type: at every edge it must be written anew.
+    types = [DIALECT.index("NewOrderSingle"), DIALECT.index("OrderCancelRequest")]
+    record = REPORT.pack(REPORT.unpack(_order_record()) | {"orig_cl_ord_id": "A0"})
+    edges = [1, 99, 999, 1000, 1001, 1999, 2000, 9999, 10_000, 10_999, 99_999_999, 100_000_000, 100_000_999, 10**17, 10**18 - 1, 10**18, 2**64 - 1]
+    times = [NOW, NOW + 1, NOW + 749_999_999, NOW + 750_000_000, NOW + 10**9, NOW - 250_000_001, 0, 999_999_999, 10**9, -1, -(10**9), 2**63 - 1, -(2**63)]
+    seed = random.Random(9)
+    for sender in ("GW", "GATEWAY-OF-THE-HOUSE", "G" * 26, "G" * 40):
+        one = fix.Head("FIX.4.4", sender, "VENUE")
+        seen = set()
+        for _ in range(2000):
+            number, time = max(seed.choice(edges) - seed.randrange(2), 0), seed.choice(times)
+            dup = {"orig_sending_time": NOW} if seed.random() < 0.1 else {}
+            again = seed.random() < 0.1
+            one.stamp(number, time, poss_resend=again, **dup)
+            fresh = fix.Head("FIX.4.4", sender, "VENUE").stamp(number, time, poss_resend=again, **dup)
+            message = both_ways(seed.choice(types), record, one, fresh)
+            seen.add(len(message))
+            if message:
+                assert f"\x0134={number}\x01".encode() in message
+        assert len(seen) > 10, "numbers of many lengths, and refusals"
+
+
+def test_a_price_said_twice_is_said_as_once() -> None:
+    # The text of the price before is used again where number and exponent are the same.
+    message, fields = next((m, f) for path in GOLDEN for ways, m, f in [golden(path)] if ways != "decode" and f.get("kind") == "8" and "avg_px" in f)
+    index = DIALECT.index(DIALECT.message_names[fix.scan(message).msg_type])
+    seed = random.Random(31)
+    for _ in range(3000):
+        few = seed.sample([0, 1, 10**8 - 1, 10**8, -1, 4152500, 41525, seed.randrange(10**8), seed.randrange(10**12), seed.randrange(10**4) * 10**4], 2)
+        exponents = seed.choice([(-4, -8), (-4, -4), (-8, -4), (0, -4), (-2, -2), (-7, -7), (-7, -11), (-9, 2), (3, 3)])
+        change = {name: seed.choice(few) * seed.choice([1, 1, 1, 10**4]) for name in ("price", "last_px", "avg_px", "order_qty", "cum_qty", "last_qty")}
+        qty_exp = seed.choice([0, exponents[0], exponents[1]])
+        record = REPORT.pack(fields | change | {"px_exp": exponents[0], "avg_px_exp": exponents[1], "qty_exp": qty_exp})
+        both_ways(index, record, HEAD(), HEAD())
+
+
+@pytest.mark.parametrize("last", ["", "\x7f", "\x1f", "\x80", "~", " "])
+def test_texts_of_every_length_are_written_as_they_are(last: str) -> None:
+    # Short ones are copied by sixteen bytes, others by thirty-two or eight; what stands behind a text that fills its field belongs to the next.
+    for field, width in (("cl_ord_id", 24), ("symbol", 16), ("account", 16)):
+        for length in range(width + 1):
+            text = ("A" * length + last)[:width]
+            record = bytearray(REPORT.pack(REPORT.unpack(_order_record()) | {field: "x"}))
+            at = ffi.offsetof("gw_order", field)
+            record[at : at + width] = text.encode("latin-1").ljust(width, b"\0")
+            message = both_ways(DIALECT.index("NewOrderSingle"), bytes(record), HEAD(), HEAD())
+            good = text != "" and all(" " <= c <= "~" for c in text)
+            assert (f"={text}\x01".encode("latin-1") in message) == good
+
+
 def test_a_message_number_that_is_none() -> None:
     fault = ffi.new("gw_fault *")
     out = ffi.new("uint8_t[]", 4096)
