@@ -55,35 +55,47 @@ static inline uint64_t gw_ring_free(gw_ring *ring, uint64_t enough)
 /* As gw_ring_reserve. */
 static inline uint8_t *gw_ring_begin(gw_ring *ring, uint32_t max_len)
 {
-    const uint64_t need = gw_pad8(max_len), left = ring->size - (ring->head & (ring->size - 1));
-    const uint64_t skip = need > left ? left : 0;
-    ring->at = GW_RING_NOTHING;
-    if (max_len < GW_REC_HEAD || need > ring->rec_max || gw_ring_free(ring, skip + need) < skip + need) return NULL;
-    const uint64_t end = ring->head + skip + need;
-    if (end > ring->reserved) __atomic_store_n(&ring->reserved, end, __ATOMIC_RELAXED); /* before the first byte is overwritten: gw_ring_at must not show it */
-    if (skip) {
-        const uint32_t marker = (uint32_t)GW_REC_SKIP;
-        memcpy(gw_ring_data(ring, ring->head), &marker, sizeof marker);
+    const uint64_t head = ring->head, need = gw_pad8(max_len), left = ring->size - (head & (ring->size - 1));
+    const uint64_t at = head + (need > left ? left : 0), end = at + need;
+    if (max_len < GW_REC_HEAD || need > ring->rec_max || gw_ring_free(ring, end - head) < end - head) {
+        ring->at = GW_RING_NOTHING;
+        return NULL;
     }
-    ring->at = ring->head + skip;
-    return gw_ring_data(ring, ring->at);
+    if (end > ring->reserved) __atomic_store_n(&ring->reserved, end, __ATOMIC_RELAXED); /* before the first byte is overwritten: gw_ring_at must not show it */
+    if (at != head) {
+        const uint32_t marker = (uint32_t)GW_REC_SKIP;
+        memcpy(gw_ring_data(ring, head), &marker, sizeof marker);
+    }
+    ring->at = at;
+    return gw_ring_data(ring, at);
+}
+
+/* Ask for the ring's lines ahead of the `len` bytes that are written at `at`. Two at a time, and at the ring's end for some behind it: to ask for
+ * a line too many does nothing. */
+static inline void gw_ring_ask(const gw_ring *ring, uint64_t at, uint64_t len)
+{
+    const uintptr_t ahead = (uintptr_t)gw_ring_data(ring, at + GW_RING_AHEAD);
+    for (uintptr_t line = ahead; line < ahead + len; line += 128) {
+        __builtin_prefetch((const void *)line, 1, 2);
+        __builtin_prefetch((const void *)(line + 64), 1, 2);
+    }
 }
 
 /* As gw_ring_commit; `lsn` is the record's. */
 static inline int gw_ring_end(gw_ring *ring, uint32_t len, uint64_t lsn)
 {
-    if (ring->at == GW_RING_NOTHING || len < GW_REC_HEAD) return GW_E_ARGUMENT;
-    const uint64_t reserved = ring->reserved - ring->at, left = ring->size - (ring->at & (ring->size - 1));
+    const uint64_t at = ring->at;
+    if (at == GW_RING_NOTHING || len < GW_REC_HEAD) return GW_E_ARGUMENT;
+    const uint64_t reserved = ring->reserved - at, left = ring->size - (at & (ring->size - 1));
     const uint64_t room = reserved < left ? reserved : left; /* a larger one that was given up may lead over the ring's end */
     if (gw_pad8(len) > ring->rec_max || gw_pad8(len) > room) return GW_E_SPACE;
-    uint8_t *const p = gw_ring_data(ring, ring->at);
     if (lsn != ring->head_lsn + 1) return GW_E_ORDER;
-    const uint64_t end = ring->at + gw_rec_close(p, len, room, ring->salt);
-    for (uint64_t ahead = ring->at + GW_RING_AHEAD; ahead < end + GW_RING_AHEAD; ahead += 64) __builtin_prefetch(gw_ring_data(ring, ahead), 1, 2);
-    __atomic_store_n(&gw_ring_index(ring)[lsn & (ring->index_count - 1)], ring->at, __ATOMIC_RELAXED); /* the writer looks too: journal.c, ahead */
+    const uint32_t whole = gw_rec_close(gw_ring_data(ring, at), len, room, ring->salt);
+    gw_ring_ask(ring, at, whole);
+    __atomic_store_n(&gw_ring_index(ring)[lsn & (ring->index_count - 1)], at, __ATOMIC_RELAXED); /* the writer looks too: journal.c, ahead */
     ring->at = GW_RING_NOTHING;
     __atomic_store_n(&ring->head_lsn, lsn, __ATOMIC_RELEASE);
-    __atomic_store_n(&ring->head, end, __ATOMIC_RELEASE);
+    __atomic_store_n(&ring->head, at + whole, __ATOMIC_RELEASE);
     return 0;
 }
 
