@@ -362,11 +362,12 @@ static inline uint64_t gw_fold(uint64_t a, uint64_t b) {
   return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 /* What an id is known by in a table (place.h), never 0; requests and executions have it in the journal (GW_REC_VER). Of a number; or of a name,
- * printable, in a field of n bytes, a multiple of 8, zero padded; within a scope. The numbers are any with as many ones as zeros. */
+ * printable, in a field of n bytes, a multiple of 8, zero padded; within a scope, which is no part of what is hashed but of how: beside a name's
+ * bytes it would be taken for some of them, 0100 on one connection for 1100 on the next. The numbers are any with as many ones as zeros. */
 static inline uint64_t gw_key(uint64_t hash, uint64_t row) { return (hash & ~GW_ROW_BITS) | (row & 15u) << GW_ROW_AT | 1u; }
 static inline uint64_t gw_number_key(uint64_t v, uint64_t scope) { return gw_key(gw_mix(gw_mix(v >> 4) ^ scope), v); }
 static inline uint64_t gw_name_key(const char *name, size_t n, uint64_t scope) {
-  uint64_t h = scope ^ 0xC2B2AE3D27D4EB4Full, w, next;
+  uint64_t h = 0xC2B2AE3D27D4EB4Full, w, next;
   memcpy(&w, name, 8);
   for (size_t i = 8; i < n && w >> 56; i += 8, w = next) {
     memcpy(&next, name + i, 8);
@@ -374,7 +375,7 @@ static inline uint64_t gw_name_key(const char *name, size_t n, uint64_t scope) {
     h = gw_fold(h ^ w, 0x9E3779B97F4A7C15ull);
   }
   const unsigned last = (unsigned)(63 - __builtin_clzll(w | 1u)) & 56u;   /* where the last character is */
-  return gw_key(gw_fold(h ^ (w & ~(15ull << last)), 0xD6E8FEB86659FD93ull), w >> last);
+  return gw_key(gw_fold(h ^ (w & ~(15ull << last)), 0xD6E8FEB86659FD93ull ^ scope << 16), w >> last);
 }
 /* Names of 16 bytes, zero padded, as two words: are they equal; where a search for a symbol begins. */
 static inline int gw_same_name(const char *a, const char *b) {

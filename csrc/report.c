@@ -26,9 +26,10 @@ static int64_t sum(int64_t a, int64_t b) {
   return __builtin_add_overflow(a, b, &v) ? INT64_MAX : v;
 }
 /* What a report without an id of ours names its order by. */
+enum { BY_CL_ORD_ID, BY_ORDER_ID };   /* a stranger's order 8 and the venue's order 8 are two */
 static uint64_t name_of(const gw_report *r) {
-  if (r->order.cl_ord_id[0]) return gw_name_key(r->order.cl_ord_id, sizeof r->order.cl_ord_id, 0);
-  return r->has2 >> GW_HAS2_ORDER_ID & 1u ? gw_name_key(r->order_id, sizeof r->order_id, 0) : 0;
+  if (r->order.cl_ord_id[0]) return gw_name_key(r->order.cl_ord_id, sizeof r->order.cl_ord_id, BY_CL_ORD_ID);
+  return r->has2 >> GW_HAS2_ORDER_ID & 1u ? gw_name_key(r->order_id, sizeof r->order_id, BY_ORDER_ID) : 0;
 }
 /* An execution that was booked before? If not, is its id one that another order's had (then a person is told)? */
 static int dec_repeated(const gw_lane *l, gw_dec *d, uint64_t key) {

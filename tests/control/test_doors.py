@@ -163,3 +163,15 @@ def test_a_logout_is_answered(tmp_path: Path) -> None:
     client.close()
     world.run(1 * SECOND)
     logged_on(world)
+
+
+def test_each_strategy_has_ids_of_its_own(tmp_path: Path) -> None:
+    """Ids that differ in one character, from strategies whose connections have numbers that differ in as little."""
+    world = open_world(tmp_path)
+    ids = [f"{digit}100" for digit in range(10)]
+    for name in ("STRAT", "OTHER"):
+        strategy = logged_on(world, name)
+        for right in ("0", "8"):  # each is new once
+            for id in ids:
+                strategy.say(f"35=D|11={id}|{REST}")
+            assert only(strategy.take(), 11, 150) == [(id, right) for id in ids]

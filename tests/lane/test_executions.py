@@ -102,6 +102,8 @@ def test_strangers_too_are_booked_once_each(tmp_path: Path) -> None:
         assert position(world) == held
     says(world, venue, FILL.format(order=2, exec="X", id=THEIRS, qty=10))
     assert position(world) == 40
+    says(world, venue, FILL.format(order=2, exec="X", id=7, qty=10))
+    assert position(world) == 50, "who calls it 7 is no venue"
 
 
 def test_what_takes_an_execution_back_may_be_named_by_its_id(tmp_path: Path) -> None:

@@ -75,12 +75,18 @@ def of_scopes(lane: ctypes.CDLL) -> list[int]:
     return [name_key(lane, name, scope) for name in ("", "1", "ORDER-0000001", "A" * 24) for scope in range(500)]
 
 
+def of_likes_in_scopes(lane: ctypes.CDLL) -> list[int]:
+    """What a character adds to a name is not what the next connection adds to its key."""
+    likes = sorted({base[:at] + other + base[at + 1 :] for base in ("0100", "ORD-0000001", "ORDER-2026-11-20-0000001") for at in range(len(base)) for other in "0123456789ABCDEF"})
+    return [name_key(lane, name, scope) for name in likes for scope in range(64)]
+
+
 def of_numbers(lane: ctypes.CDLL) -> list[int]:
     numbers = {*range(5000), *(1 << bit for bit in range(64)), *((1 << bit) - 1 for bit in range(1, 65))}
     return [int(lane.number_key(number, scope)) for number in sorted(numbers) for scope in range(3)]
 
 
-@pytest.mark.parametrize("keys", [of_names, of_scopes, of_numbers])
+@pytest.mark.parametrize("keys", [of_names, of_scopes, of_likes_in_scopes, of_numbers])
 def test_what_differs_has_another_key_and_none_is_0(lane: ctypes.CDLL, keys: Callable[[ctypes.CDLL], list[int]]) -> None:
     all_of_them = keys(lane)
     assert len(set(all_of_them)) == len(all_of_them) and 0 not in all_of_them
