@@ -16,6 +16,7 @@ from gateway.journal.record import FAULTS, HEAD, Head, Kind, ffi, lib
 from gateway.journal.store import Store, segment_name
 
 POINTS = 64
+NOTHING_BEHIND = "and nothing sound lies behind it"
 
 
 class RingMemory:
@@ -105,6 +106,8 @@ def restart(store: Store, ring: RingMemory | None, boot_id: bytes) -> Found:
     last_lsn = segments[-1].last_lsn if segments else 0
     journal_id = _journal_id(store, segments)
     survived, drained = not segments or _stopped(store, segments), 0
+    if segments and survived and cut.endswith(NOTHING_BEHIND):
+        cut = ""  # what stands behind a STOP is left from an earlier use of the file
     if ring is not None and _belongs(ring, journal_id, boot_id):
         image, ring_cut = _undrained(ring, segments, last_lsn)
         cut = cut + ring_cut
@@ -178,7 +181,7 @@ def _scan(content: Any, number: int, limit: int, ring: RingMemory | None, boot_i
             never = "none of it ever durable"
         cut = f"segment {segment_name(number)}, offset {scan.end}: {why}; {behind}, {never}"
     elif not limit and scan.fault:
-        cut = f"segment {segment_name(number)}, offset {scan.end}: {why}, and nothing sound lies behind it"
+        cut = f"segment {segment_name(number)}, offset {scan.end}: {why}, {NOTHING_BEHIND}"
     segment = Segment(
         number=number,
         first_lsn=head.first_lsn,
@@ -310,7 +313,7 @@ def _as_segment(ring: RingMemory, segments: list[Segment], last_lsn: int, image:
             f"ring, lsn {scan.last_lsn + 1} ({end - lib.GW_SEG_DATA} bytes behind what was copied): {FAULTS[scan.fault]}, and sound bytes (lsn "
             f"{scan.behind_lsn}) lie behind it: memory was damaged; remove the ring to go on as after a loss of power"
         )
-    cut = "" if end == len(image) else f"ring, lsn {scan.last_lsn + 1}: {FAULTS[scan.fault]}, and nothing sound lies behind it"
+    cut = "" if end == len(image) else f"ring, lsn {scan.last_lsn + 1}: {FAULTS[scan.fault]}, {NOTHING_BEHIND}"
     return bytes(image[:end]), cut
 
 

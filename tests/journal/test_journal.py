@@ -24,7 +24,7 @@ from gateway.journal.lock import lock_state
 from gateway.journal.reader import JournalReader
 from gateway.journal.record import Kind, ffi, lib
 from gateway.journal.restart import Found, restart
-from gateway.journal.store import DirStore
+from gateway.journal.store import DirStore, segment_name
 from gateway.seams import MemoryDisk, SeededRng, SystemRng
 from tests.journal.ring import append_to
 from tests.journal.sim import assert_sound, content
@@ -98,6 +98,23 @@ def test_many_lives_one_journal(state_dir: Path) -> None:
     sizes = [DirStore(state_dir).whole(n) for n in range(1, 5)]
     assert all(len(content_of) < SMALL.segment_bytes for content_of in sizes), "the room behind the end is given back"
     assert len(list(JournalReader(state_dir).records())) == 250
+
+
+def test_behind_a_stop_what_was_in_the_file_before_is_no_cut(state_dir: Path) -> None:
+    """Segments are recycled: a life that ended in order is not told to have a torn end, one that did not may have."""
+    for kind, torn in ((Kind.STOP, False), (Kind.NOTE, True)):
+        found = found_in(state_dir)
+        journal = Journal.begin(found, state_dir, SMALL, SystemRng(), epoch=1)
+        append(journal, 20)
+        append_to(journal.ring.pointer, b"the last", kind=kind)
+        journal.stop()
+        number = max(DirStore(state_dir).numbers())
+        file = DirStore(state_dir).folder / segment_name(number)
+        end = found_in(state_dir).segments[-1].end
+        whole = file.read_bytes()
+        file.write_bytes(whole[:end] + b"old bytes" * 8 + whole[end + 72 :])
+        again = restart(DirStore(state_dir), attach_ring(state_dir), boot_id())
+        assert again.next_lsn == found.next_lsn + 21 and ("nothing sound lies behind it" in again.cut) == torn, again.cut
 
 
 def test_after_a_stop_no_ring_is_left_and_nothing_is_missing(state_dir: Path) -> None:
