@@ -140,19 +140,19 @@ enum gw_flag {
 enum gw_reason {
     GW_REASON_NONE = 0, /* no reason given */
     GW_REASON_VENUE_DOWN = 1, /* the venue's session is not connected */
-    GW_REASON_RECOVERING = 2, /* the venue's session is recovering; new orders wait until it is reconciled */
+    GW_REASON_RECOVERING = 2, /* the venue's session is recovering; send again when it is open */
     GW_REASON_KILLED = 3, /* the kill switch is engaged for a scope of this order */
     GW_REASON_RESTART = 4, /* the gateway restarted before the order was sent */
     GW_REASON_QUEUE_TTL = 5, /* the order waited longer than queue_ttl for the venue to take it */
     GW_REASON_DUPLICATE_ID = 6, /* the order id was used before or does not rise */
     GW_REASON_UNKNOWN_SYMBOL = 7, /* the symbol is not in the instrument file */
     GW_REASON_UNKNOWN_ACCOUNT = 8, /* the account is not configured for this strategy */
-    GW_REASON_UNKNOWN_VENUE = 9, /* the venue is not configured */
+    GW_REASON_UNKNOWN_VENUE = 9, /* the venue is not configured, or has no row for the symbol */
     GW_REASON_UNKNOWN_ORDER = 10, /* there is no such order */
     GW_REASON_BAD_TICK = 11, /* the price is not a multiple of the instrument's tick */
     GW_REASON_BAD_LOT = 12, /* the quantity is not a multiple of the instrument's lot */
     GW_REASON_BAD_QTY = 13, /* the quantity is missing, zero, negative or too large */
-    GW_REASON_BAD_PRICE = 14, /* the price is missing, not allowed for the order type, or out of range */
+    GW_REASON_BAD_PRICE = 14, /* the price is missing, out of range, or not for this order type */
     GW_REASON_NOT_EXPRESSIBLE = 15, /* the venue's protocol cannot say this */
     GW_REASON_MALFORMED = 16, /* the message is not well formed */
     GW_REASON_LIMIT = 17, /* a risk control was breached; control and scope name it */

@@ -21,6 +21,13 @@ def test_every_generated_file_is_current() -> None:
         assert (generate.ROOT / name).read_text() == text, f"{name}: run `python -m gateway.codecs.generate`"
 
 
+def test_every_reason_fits_whole_into_the_text_of_a_report() -> None:
+    house = records.order()
+    room = next(f.size for f in house.records["gw_report"].fields if f.name == "text")
+    too_long = [value.text for value in house.enums["reason"].values if not 0 < len(value.text) <= room]
+    assert not too_long, f"longer than {room}: {too_long}"
+
+
 def test_the_c_structs_have_the_layout_of_the_rows() -> None:
     # cffi computes offsets by the C compiler's rules; a cdef is the header itself.
     ffi = cffi.FFI()

@@ -67,9 +67,9 @@ WRONG = [
     ("11=B|1=ACC|55=IBM|{rest}38=100|44=191.005|", "the price is not a multiple of the instrument's tick"),
     ("11=B|1=ACC|55=IBM|{rest}38=0|44=191|", "order_qty: not a possible value"),
     ("11=B|1=ACC|55=IBM|{rest}38=100.5|44=191|", "the quantity is not a multiple of the instrument's lot"),
-    ("11=B|1=ACC|55=IBM|{rest}38=100|44=0|", "the price is missing, not allowed for the order type, or out of"),
-    ("11=B|1=ACC|55=IBM|{rest}38=100|44=-191|", "the price is missing, not allowed for the order type, or out of"),
-    ("11=B|1=ACC|55=IBM|{rest}38=100|", "the price is missing, not allowed for the order type, or out of"),
+    ("11=B|1=ACC|55=IBM|{rest}38=100|44=0|", "the price is missing, out of range, or not for this order type"),
+    ("11=B|1=ACC|55=IBM|{rest}38=100|44=-191|", "the price is missing, out of range, or not for this order type"),
+    ("11=B|1=ACC|55=IBM|{rest}38=100|", "the price is missing, out of range, or not for this order type"),
     ("11=B|1=ACC|55=IBM|{rest}38=90000000000|44=90000000000|", "order_qty 90000000000 > 10000 (firm)"),
     ("11=A|1=ACC|55=IBM|{rest}38=100|44=191|", "client order id already used"),
 ]
