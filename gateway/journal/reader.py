@@ -1,7 +1,7 @@
 """Reads a journal record by record, live or dead, beside the gateway and at one's own pace: no lock, nothing but its segments."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from gateway.journal.store import DirStore, Store, segment_name
 CHUNK = 1 << 18
 POINT_EVERY = 1 << 16
 LONGEST = 1 << 26
+LOOKS = 5  # at what may be a hole that a living writer is about to fill
 
 
 class JournalReader:
@@ -32,6 +33,39 @@ class JournalReader:
         cursor = self.cursor(from_lsn)
         while found := cursor.read():
             yield from found
+
+    def damage(self, pause: Callable[[], None]) -> str:
+        """What is wrong where sound records lie behind the place at which the journal seems to end; "" if none do.
+
+        Reading only stops there, as at a torn tail. A living writer may be about to fill the place: only what is still so after several
+        looks is told, and `pause` is called between them.
+        """
+        said = self._hole()
+        for _ in range(LOOKS - 1):
+            if not said:
+                break
+            pause()
+            said = said if self._hole() == said else ""
+        return said
+
+    def _hole(self) -> str:
+        numbers = self.store.numbers()
+        if not numbers:
+            return ""
+        number, pieces, scan = numbers[-1], list[bytes](), ffi.new("gw_scan *")
+        try:
+            # Read, not mapped: a gateway that begins shortens the last segment of the one before it.
+            while piece := self.store.read(number, sum(map(len, pieces)), CHUNK << 6):
+                pieces.append(piece)
+        except FileNotFoundError:
+            return ""  # the journal was begun anew meanwhile
+        content = b"".join(pieces)
+        if lib.gw_seg_scan(content, len(content), 0, ffi.NULL, 0, 1, scan) < 0 or not scan.behind:
+            return ""
+        return (
+            f"segment {segment_name(number)}, offset {scan.end}: {FAULTS[scan.fault]} at lsn {scan.last_lsn + 1}, and sound bytes "
+            f"(lsn {scan.behind_lsn}) lie behind it at offset {scan.behind}"
+        )
 
     def locate(self, lsn: int) -> tuple[int, int]:
         """(segment, offset) of record `lsn`. Raises: JournalError if there is no such record."""

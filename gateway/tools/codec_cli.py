@@ -205,11 +205,13 @@ def decode_journal(codec: Speaker, protocol: str, path: Path) -> Iterator[Line]:
     from gateway.journal.errors import JournalError
     from gateway.journal.reader import JournalReader
     from gateway.journal.record import HEAD
+    from gateway.tools.journal_cli import look_again
 
     speaks: dict[tuple[int, bool], bool] = {}
     journal = Binary("journal")
     try:
-        for head, payload in JournalReader(path).records():
+        reader = JournalReader(path)
+        for head, payload in reader.records():
             record = HEAD.pack(*head) + payload
             (line,) = decode(journal, record, base=0)
             if protocol == "journal":
@@ -231,6 +233,8 @@ def decode_journal(codec: Speaker, protocol: str, path: Path) -> Iterator[Line]:
                 raise Wrong(f"lsn {head.lsn}, of its frame: {error}") from error
             speaks[place] = True
             yield from (Line(f.message, f.sender, head.lsn, f.length, f.fields) for f in found)
+        if damage := reader.damage(look_again):
+            raise Wrong(f"{path}: {damage}")
     except JournalError as error:
         raise Wrong(f"{path}: {error}") from error
 

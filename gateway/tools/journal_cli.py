@@ -3,11 +3,19 @@
 import argparse
 import json
 import sys
+import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 from gateway.tools.show import NoStateDir, state_dir, table
+
+LOOK_S = 0.2
+
+
+def look_again() -> None:
+    """Between two looks at what may be damage: time for a living writer to fill it."""
+    time.sleep(LOOK_S)
 
 
 def main(argv: list[str]) -> int:
@@ -71,6 +79,7 @@ def _source(named: Path | None) -> Path | int:
 
 def _printed(source: Path, from_lsn: int, count: int | None, raw: bool) -> Iterator[str]:
     """A JSON line a record. Raises: JournalError."""
+    from gateway.journal.errors import JournalDamaged
     from gateway.journal.export import as_object
     from gateway.journal.reader import JournalReader
     from gateway.journal.record import HEAD
@@ -82,8 +91,10 @@ def _printed(source: Path, from_lsn: int, count: int | None, raw: bool) -> Itera
     names = plan_of(HEAD.pack(*first[0]) + first[1]) if first is not None and not raw else None
     for head, payload in islice(reader.records(from_lsn), count):
         said = as_object(head, payload, {} if raw else {head.kind: lambda head, payload: shown(head, payload, names)})
-        time = f"{utc(head.t_ns)[:-1]}.{head.t_ns % 1_000_000_000:09}Z"
-        yield json.dumps({"lsn": said.pop("lsn"), "time": time, **said}, separators=(",", ":"))
+        at = f"{utc(head.t_ns)[:-1]}.{head.t_ns % 1_000_000_000:09}Z"
+        yield json.dumps({"lsn": said.pop("lsn"), "time": at, **said}, separators=(",", ":"))
+    if count is None and (damage := reader.damage(look_again)):
+        raise JournalDamaged(damage)
 
 
 def _listed(source: Path) -> str:

@@ -14,7 +14,9 @@ from gateway.journal.record import Kind
 from gateway.journal.restart import restart
 from gateway.journal.store import DirStore
 from gateway.seams import SystemRng
+from gateway.tools import journal_cli
 from gateway.tools.codec_cli import decode_main, encode_main
+from gateway.tools.journal_cli import main as journal_main
 from tests.codecs.fixtext import wire
 from tests.codecs.golden import all_of
 from tests.codecs.support import PROTOCOLS
@@ -169,7 +171,8 @@ def state_dir(tmp_path: Path) -> Iterator[Path]:
     ring_path(tmp_path).unlink(missing_ok=True)
 
 
-def test_a_journal_gives_its_records_or_the_frames_in_them(state_dir: Path, capsys: Out) -> None:
+def test_a_journal_gives_its_records_or_the_frames_in_them(state_dir: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_cli, "LOOK_S", 0)
     found = restart(DirStore(state_dir), attach_ring(state_dir), boot_id())
     config = JournalConfig("group", ring_bytes=1 << 16, segment_bytes=1 << 16, index_count=1 << 10, gather_ns=1_000_000, prewrite=False)
     journal = Journal.begin(found, state_dir, config, SystemRng(), epoch=1, build_id=b"b" * 32)
@@ -184,3 +187,10 @@ def test_a_journal_gives_its_records_or_the_frames_in_them(state_dir: Path, caps
     assert decode_main(["ouch50", "--journal", str(state_dir)]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(x["offset"], x["fields"]) for x in lines] == [(1, ORDER.fields), (2, ACCEPTED.fields)]
+    # A record that is wrong in the middle of the only segment is no end of the journal.
+    (segment,) = (state_dir / "journal").glob("0*.seg")
+    whole = segment.read_bytes()
+    segment.write_bytes(whole.replace(ORDER.data, ORDER.data[:-1] + b"?"))
+    for command, protocol in ((decode_main, ["ouch50", "--journal"]), (journal_main, ["print"])):
+        assert command([*protocol, str(state_dir)]) == 1
+        assert "the checksum is wrong at lsn 1, and sound bytes (lsn 2) lie behind it" in capsys.readouterr().err

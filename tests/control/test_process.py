@@ -12,6 +12,7 @@ from gateway import admin
 from gateway.journal.journal import ring_path
 from gateway.journal.reader import JournalReader
 from gateway.journal.record import Kind
+from gateway.journal.store import DirStore, segment_name
 from gateway.tools.replay import replay
 from tests.control.process import BOUND_S, CONFIG, GATEWAY, INSTRUMENTS, asked, gateway, strategy, venue_on_loopback
 from tests.simulators.stand import fix_venue
@@ -87,8 +88,24 @@ async def test_a_life_with_another_configuration_is_replayed_with_its_own(tmp_pa
         assert replay(tmp_path / "state")[0] == 0, replay(tmp_path / "state")[1]
         starts = [head.lsn for head, _ in JournalReader(tmp_path / "state").records() if head.kind == Kind.START]
         assert starts[0] == 1 and len(starts) == 2, "a life with another configuration says so"
+        flips_are_found(tmp_path / "state")
     finally:
         ring_path(tmp_path / "state").unlink(missing_ok=True)
+
+
+def flips_are_found(state: Path) -> None:
+    """One bit of one input, in the first segment and in the last, which nothing follows: replay tells where, and exits with 1."""
+    reader = JournalReader(state)
+    inputs = [reader.locate(head.lsn) for head, _ in reader.records() if head.kind == Kind.IN]
+    assert {number for number, _ in inputs} == {1, 2}
+    for number, offset in inputs[::3]:
+        file = DirStore(state).folder / segment_name(number)
+        right = file.read_bytes()
+        file.write_bytes(right[: offset + 60] + bytes([right[offset + 60] ^ 1]) + right[offset + 61 :])
+        code, said = replay(state, pause=lambda: None)
+        assert code == 1 and f"segment {segment_name(number)}, offset {offset}: " in said, said
+        file.write_bytes(right)
+    assert replay(state)[0] == 0
 
 
 async def test_a_second_gateway_on_the_same_state_is_refused_and_names_the_first(tmp_path: Path) -> None:

@@ -112,6 +112,26 @@ def test_damage_before_the_end_is_named() -> None:
         list(JournalReader(disk).records())
 
 
+def test_damage_in_the_last_segment_is_told_and_a_torn_tail_is_none() -> None:
+    journal = SimJournal.fresh(config("async"), boot=BOOT)
+    append(journal, 12)
+    journal.run(60 * MS)
+    whole, reader = journal.disk.whole(1), JournalReader(journal.disk)
+    ends = [*(reader.locate(lsn)[1] for lsn in range(1, 13)), restart(journal.disk.copy(), None, BOOT).segments[0].end]
+    assert JournalReader(journal.disk).damage(lambda: pytest.fail("a sound journal is looked at once")) == ""
+    for lsn, at in enumerate(ends[1:], 1):
+        disk = journal.disk.copy()
+        disk.create(1, whole[: at - 1] + bytes([whole[at - 1] ^ 1]) + whole[at:])
+        reader = JournalReader(disk)
+        assert len(list(reader.records())) == lsn - 1, "reading stops there"
+        torn = lsn == len(ends) - 1
+        assert reader.damage(lambda: None) == (
+            "" if torn else f"segment 00000001.seg, offset {ends[lsn - 1]}: the checksum is wrong at lsn {lsn}, and sound bytes (lsn {lsn + 1}) lie behind it at offset {at}"
+        )
+        # Where the writer fills the place between two looks, there was no damage.
+        assert reader.damage(lambda disk=disk: disk.create(1, whole)) == ""  # type: ignore[misc]
+
+
 def test_a_journal_begun_anew_is_noticed() -> None:
     journal = written(20)
     cursor = JournalReader(journal.disk).cursor()
