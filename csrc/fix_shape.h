@@ -63,7 +63,7 @@ GW_WITH_AVX2 static inline bool is_like(gw_fix_shape *s, const uint8_t *p, size_
     unsigned sum;
     if (s->length != n || compare_shape(s, p, n - TRAILER, &sum, false) || trailer_sum(p, n) != (int)sum)
         return false;
-    for (size_t i = 0; i < s->said_size; i += 32) /* the field behind the last may get what it likes */
+    for (size_t i = 0, size = s->said_size; i < size; i += 32) /* the field behind the last may get what it likes */
         _mm256_storeu_si256((__m256i *)(void *)((uint8_t *)m + i), load_block(s->said + i));
     return gw_read_uint8(p + s->seq_off, s->seq_len, &m->msg_seq_num) && read_sent(s, p + m->sending_off, &m->sending_time);
 }

@@ -10,6 +10,7 @@ enum { BATCHES = 200, BATCH = 2000 };
 static uint64_t table[8192];
 static uint8_t frame[4096], out[4096];
 static gw_fix_msg msg;
+static gw_fix_shapes shapes;
 static gw_report record;
 static gw_fault fault;
 
@@ -60,6 +61,7 @@ int main(int argc, char **argv)
         gw_fix_head_init(&h, (const uint8_t *)"FIX.4.4", 7, (const uint8_t *)"GW", 2, (const uint8_t *)"VENUE", 5, NULL, 0);
         h.sending_time = 1795161600123000000;
         TIME("frame+scan", name, gw_fix_frame(frame, n, 4096) + gw_fix_scan(frame, n, &msg));
+        TIME("frame+scan-like", name, gw_fix_frame(frame, n, 4096) + gw_fix_scan_like(frame, n, &shapes, &msg));
         TIME("scan-plain", name, gw_fix_scan_plain(frame, n, &msg));
         const int index = gw_fix_decode(d, frame, &msg, &record, &fault);
         if (index < 0)
