@@ -245,16 +245,17 @@ static inline __attribute__((always_inline)) size_t find_ends(const uint8_t *p, 
 enum tag_class { BODY = 0, HEADER = 1, DATA = 2, TRAILER_TAG = 4 };
 
 /* FIX 4.4 standard header, the fields of type data, and CheckSum. Signature (89) is a trailer field, but a data field first. */
-static const uint8_t tag_classes[1024 + 3] = { /* four bytes can be loaded at each */
-    [8] = HEADER,    [9] = HEADER,    [34] = HEADER,   [35] = HEADER,  [43] = HEADER,  [49] = HEADER,        [50] = HEADER,
-    [52] = HEADER,   [56] = HEADER,   [57] = HEADER,   [90] = HEADER,  [97] = HEADER,  [115] = HEADER,       [116] = HEADER,
-    [122] = HEADER,  [128] = HEADER,  [129] = HEADER,  [142] = HEADER, [143] = HEADER, [144] = HEADER,       [145] = HEADER,
-    [212] = HEADER,  [347] = HEADER,  [369] = HEADER,  [627] = HEADER, [628] = HEADER, [629] = HEADER,       [630] = HEADER,
-    [91] = HEADER | DATA, [213] = HEADER | DATA,
-    [89] = DATA,     [96] = DATA,     [349] = DATA,    [351] = DATA,   [353] = DATA,   [355] = DATA,         [357] = DATA,
-    [359] = DATA,    [361] = DATA,    [363] = DATA,    [365] = DATA,   [446] = DATA,   [619] = DATA,         [622] = DATA,
-    [10] = TRAILER_TAG,
-};
+#define HEADER_TAGS(X, Y) \
+    X(8, Y) X(9, Y) X(34, Y) X(35, Y) X(43, Y) X(49, Y) X(50, Y) X(52, Y) X(56, Y) X(57, Y) X(90, Y) X(97, Y) X(115, Y) X(116, Y) X(122, Y) X(128, Y) \
+    X(129, Y) X(142, Y) X(143, Y) X(144, Y) X(145, Y) X(212, Y) X(347, Y) X(369, Y) X(627, Y) X(628, Y) X(629, Y) X(630, Y)
+#define HEADER_DATA_TAGS(X, Y) X(91, Y) X(213, Y)
+#define DATA_TAGS(X, Y) \
+    X(89, Y) X(96, Y) X(349, Y) X(351, Y) X(353, Y) X(355, Y) X(357, Y) X(359, Y) X(361, Y) X(363, Y) X(365, Y) X(446, Y) X(619, Y) X(622, Y)
+#define TRAILER_TAGS(X, Y) X(10, Y)
+
+#define AS(TAG, CLASS) [TAG] = CLASS,
+static const uint8_t tag_classes[1024] = {
+    HEADER_TAGS(AS, HEADER) HEADER_DATA_TAGS(AS, HEADER | DATA) DATA_TAGS(AS, DATA) TRAILER_TAGS(AS, TRAILER_TAG)};
 
 static inline unsigned class_of(uint32_t tag)
 {
@@ -421,17 +422,18 @@ static inline bool find_usual(const gw_fix_field *f, const gw_fix_field *found[4
     return true;
 }
 
-/* Takes the header when its fields are 8 9 35 and in any order 34 49 52 56, each as it should be, which is as most messages have them;
- * false: nothing was taken that take_header does not take again. */
-static inline bool take_usual_header(reader *r, size_t headers)
+/* Takes the first seven fields as the header when they are 8 9 35 and in any order 34 49 52 56, each as it should be, which is as most
+ * messages have them; false: nothing was taken that take_header does not take again. */
+static inline bool take_usual_header(reader *r)
 {
     gw_fix_msg *m = r->m;
     const gw_fix_field *f = m->field, *found[4];
-    if (headers != 7 || f[0].tag != 8 || f[1].tag != 9 || f[2].tag != 35 || f[2].len > 4 || !find_usual(f, found))
+    if (f[0].tag != 8 || f[1].tag != 9 || f[2].tag != 35 || f[2].len > 4 || !find_usual(f, found))
         return false;
     const gw_fix_field *seq = found[0], *sent = found[2];
     if (!gw_read_time(r->p + sent->off, sent->len, &m->sending_time))
         return false;
+    m->first_body = 7;
     m->sending_off = sent->off;
     m->begin_string = span_of(&f[0]);
     m->msg_type_text = span_of(&f[2]);
@@ -526,28 +528,33 @@ static bool length_is_true(const uint8_t *p, size_t body, const gw_fix_field *f)
 /* What index_by_eight finds out beside the fields. */
 typedef struct {
     bool bad;         /* not such a message */
-    uint64_t headers; /* which of the first 64 fields are header fields, one bit each */
-    unsigned late;    /* not 0: there are header fields among those behind, or just before */
+    uint64_t special; /* which of the first 64 fields may have a class, one bit each */
+    unsigned behind;  /* not 0: one of those behind, or just before, may have */
 } lanes;
+
+/* The tags of a class modulo 256, one bit each. */
+#define IN(TAG, WORD) | (uint32_t)((TAG) / 32 % 8 == (WORD)) << (TAG) % 32
+#define SPECIAL(WORD) 0 HEADER_TAGS(IN, WORD) HEADER_DATA_TAGS(IN, WORD) DATA_TAGS(IN, WORD) TRAILER_TAGS(IN, WORD)
 
 /* The constants of index_by_eight. */
 typedef struct {
-    uint32_t all[8], zeros[8], equals[8], one[8], eight[8], bits[8], tens[8], hundreds[8], nine[8], low[8], in_table[8], not_usual[8];
+    uint32_t all[8], zeros[8], equals[8], one[8], eight[8], bits[8], bit[8], tens[8], hundreds[8], nine[8], low[8], special[8];
 } lane_constants;
 
 #define X8(C) {C, C, C, C, C, C, C, C}
 static const lane_constants of_lanes = {
     .all = X8(UINT32_MAX), .zeros = X8(0x30303030), .equals = X8(0x01010101 * ('=' ^ '0')), .one = X8(0x01010101), .eight = X8(8 << 16 | 8),
-    .bits = X8(32), .tens = X8(0x010a010a), .hundreds = X8(1 << 16 | 100), .nine = X8(0x09090909), .low = X8(255), .in_table = X8(1023),
-    .not_usual = X8(DATA | TRAILER_TAG)};
+    .bits = X8(32), .bit = X8(31), .tens = X8(0x010a010a), .hundreds = X8(1 << 16 | 100), .nine = X8(0x09090909), .low = X8(255),
+    .special = {SPECIAL(0), SPECIAL(1), SPECIAL(2), SPECIAL(3), SPECIAL(4), SPECIAL(5), SPECIAL(6), SPECIAL(7)}};
 
 GW_WITH_AVX2 static inline __m256i constant(const uint32_t *eight)
 {
     return _mm256_loadu_si256((const __m256i *)(const void *)eight);
 }
 
-/* The same for eight fields at a time, a lane each, where every tag has one to three digits, no value is empty and no data field is there;
- * ends[-1] is writable and k 8 to GW_FIX_FIELDS. The last eight lanes overlap those before them, so that none is ever idle. */
+/* The same for eight fields at a time, a lane each, where every tag has one to three digits and no value is empty; what has a class is the
+ * caller's to see to. ends[-1] is writable and k 8 to GW_FIX_FIELDS. The last eight lanes overlap those before them, so that none is
+ * ever idle. */
 GW_WITH_AVX2 static inline lanes index_by_eight(const uint8_t *p, uint16_t *ends, size_t k, gw_fix_field *field)
 {
     const lane_constants *c = &of_lanes;
@@ -578,20 +585,36 @@ GW_WITH_AVX2 static inline lanes index_by_eight(const uint8_t *p, uint16_t *ends
         below_all = _mm256_or_si256(below_all, below);
         least = _mm256_min_epu32(least, _mm256_min_epu32(len, _mm256_and_si256(digits, constant(c->low))));
 
-        /* The class is the lowest byte; an odd tag can be above 1023. */
-        __m256i class = _mm256_i32gather_epi32((const int *)(const void *)tag_classes, _mm256_and_si256(tag, constant(c->in_table)), 1);
-        odd = _mm256_or_si256(odd, _mm256_and_si256(class, constant(c->not_usual)));
-        unsigned headers = (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_slli_epi32(class, 31)));
+        /* The word of 32 tags is chosen by the tag's bits 5 to 7, and its bit of the tag becomes the highest. */
+        __m256i word = _mm256_permutevar8x32_epi32(constant(c->special), _mm256_srli_epi32(tag, 5));
+        unsigned special = (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_sllv_epi32(word, _mm256_andnot_si256(tag, constant(c->bit)))));
         if (i <= 56)
-            said.headers |= (uint64_t)headers << i;
+            said.special |= (uint64_t)special << i;
         else
-            said.late |= headers;
+            said.behind |= special;
         if (i == last)
             break;
     }
     odd = _mm256_or_si256(odd, _mm256_or_si256(_mm256_srai_epi32(below_all, 31), _mm256_cmpeq_epi32(least, _mm256_setzero_si256())));
     said.bad = !_mm256_testz_si256(odd, odd);
     return said;
+}
+
+/* Takes the header of a message whose k fields are indexed: header fields, then those of the body. Returns false if it has any others. */
+static __attribute__((noinline)) bool take_header_fields(reader *r, size_t k)
+{
+    gw_fix_msg *m = r->m;
+    size_t headers = 0;
+    for (size_t i = 0; i < k; i++) {
+        unsigned class = class_of(m->field[i].tag);
+        if (class & (DATA | TRAILER_TAG) || (class & HEADER && i != headers))
+            return false;
+        headers += class & HEADER;
+    }
+    for (size_t i = 0; i < headers; i++)
+        take_header(r, i);
+    m->first_body = (uint16_t)headers;
+    return true;
 }
 #endif
 
@@ -601,14 +624,9 @@ static inline __attribute__((always_inline)) int index_fields(reader *r, size_t 
 #ifdef GW_FIX_AVX2
     if (avx2 && k >= 8 && k <= GW_FIX_FIELDS) {
         lanes said = index_by_eight(r->p, ends, k, r->m->field);
-        size_t headers = (size_t)__builtin_ctzll(~said.headers | 1ull << 63);
-        if (__builtin_expect(!said.bad && !said.late && said.headers >> headers == 0, 1)) {
+        bool usual = said.special == 0x7f && !said.behind; /* a header of seven fields, if they are the right ones */
+        if (__builtin_expect(!said.bad, 1) && ((usual && take_usual_header(r)) || take_header_fields(r, k))) {
             r->m->field_count = (uint16_t)k;
-            r->m->first_body = (uint16_t)headers;
-            if (__builtin_expect(take_usual_header(r, headers), 1))
-                return 1;
-            for (size_t i = 0; i < headers; i++)
-                take_header(r, i);
             return 1;
         }
     }

@@ -161,6 +161,19 @@ def test_the_header_in_any_order_says_the_same() -> None:
         assert bytes(ffi.buffer(view)) == bytes(ffi.buffer(plain)), message
 
 
+def test_every_tag_is_what_it_is_wherever_it_stands() -> None:
+    """Header, data, trailer and body fields among others, in the first 64 fields and behind them; both ways to index say the same."""
+    view, plain = ffi.new("gw_fix_msg *"), ffi.new("gw_fix_msg *")
+    for tag, ahead in itertools.product((*range(1012), 1024 + 34, 65536 + 96), (0, 1, 7, 60, 80)):
+        for value in ("x", "Y", ""):
+            message = wire(HEADER + "58=x|" * ahead + f"{tag}={value}|" + "11=A1|55=MSFT|")
+            said = lib.gw_fix_scan(message, len(message), view)
+            assert said == lib.gw_fix_scan_plain(message, len(message), plain)
+            if said > 0:
+                size = ffi.offsetof("gw_fix_msg", "field") + 8 * plain.field_count
+                assert bytes(ffi.buffer(view, size)) == bytes(ffi.buffer(plain, size)), message
+
+
 # ---- shapes ----
 
 USUAL = soh("8=FIX.4.4|9=%d|35=8|34=107|49=VENUE|56=GW|52=20261120-08:00:59.123|37=V1|11=ORD01|150=F|14=100|6=415.25|58=%s|")
