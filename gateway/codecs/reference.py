@@ -372,7 +372,7 @@ def _shown(meaning: Meaning, f: WireField, data: bytes, offset: int) -> Any:
     """A field's bytes as a value that makes the same bytes again."""
     kind = f.type
     if kind.base in records.order().records:
-        return _whole_record(kind.base, data, offset)
+        return record_fields(kind.base, data, offset)
     if kind.is_number:
         return int.from_bytes(data, _order(meaning), signed=kind.signed)
     if kind.base == "char":
@@ -406,7 +406,7 @@ def _wire(meaning: Meaning, m: Message, f: WireField, value: Any) -> bytes:
     """The bytes of a field that shows `value`."""
     kind, where = f.type, f"{m.name}.{f.name}"
     if kind.base in records.order().records:
-        return _record_bytes(kind.base, value, where)
+        return record_bytes(kind.base, value, where)
     if kind.is_number:
         if isinstance(value, bool) or not isinstance(value, int):
             raise Refused("GW_E_VALUE", f"{where} must be an integer, not {value!r}", f.offset)
@@ -513,8 +513,8 @@ def _encode_tags(meaning: Meaning, m: Message, options: Any) -> bytes:
     return len(out).to_bytes(tags.total, _order(meaning)) + out
 
 
-def _whole_record(name: str, data: bytes, offset: int) -> Fields:
-    """The fields given in a record; one record has one form, so what is not given must be zero."""
+def record_fields(name: str, data: bytes, offset: int) -> Fields:
+    """The fields given in a record; one record has one form, so what is not given must be zero. Raises: Refused."""
     record, out = records.order().records[name], Fields()
     words = {f.name: int.from_bytes(data[f.offset : f.offset + 8], "little") for f in record.flat() if f.name in ("has", "has2")}
     for f in record.flat():
@@ -546,7 +546,8 @@ def _record_value(f: Field, raw: bytes, where: str, offset: int) -> Value:
     return chr(number) if f.primitive == "char" else number
 
 
-def _record_bytes(name: str, values: Any, where: str) -> bytes:
+def record_bytes(name: str, values: Any, where: str) -> bytes:
+    """The inverse: the record `name` with these fields and no other. Raises: Refused, naming `where` and the field."""
     record = records.order().records[name]
     out = bytearray(record.size)
     words = dict.fromkeys(("has", "has2"), 0)

@@ -40,7 +40,9 @@ class Line:
 
 
 class Speaker(Protocol):
-    """What decode and encode need of a protocol."""
+    """What decode and encode need of a protocol; `version` is that of its document."""
+
+    version: str
 
     def next(self, data: bytes, sender: str) -> tuple[str, str, int, dict[str, Any]] | None:
         """(message, who sends it, length, fields) of the message that begins `data`, taken as from `sender`; None if it is not whole.
@@ -60,6 +62,7 @@ class Binary:
         from gateway.codecs import reference
 
         self.layout = codecs.load(protocol)
+        self.version = self.layout.meaning.version
         self.reference = reference
 
     def next(self, data: bytes, sender: str) -> tuple[str, str, int, dict[str, Any]] | None:
@@ -107,7 +110,8 @@ class Fix:
         from gateway.codecs.records import order
 
         self.codec = fix.load(protocol)
-        self.fault = fix.FixFault
+        self.version = self.codec.dialect.version
+        self.fault, self.faults, self.frame = fix.FixFault, fix.FAULTS, fix.frame
         self.reference = fix_reference
         kinds = {value.value: value.name for value in order().enums["kind"].values}
         # Who sends an order's messages follows from what they are; those of the session layer may come from either side.
@@ -117,11 +121,24 @@ class Fix:
         try:
             decoded = self.codec.decode_fields(data)
         except self.fault as fault:
-            raise Wrong(str(fault), fault.offset or 0) from fault
+            raise self._told(data, fault) from fault
         if decoded is None:
             return None
         self._compare(bytes(data[: decoded.length]), decoded)
         return decoded.message, self.senders.get(decoded.message, "either"), decoded.length, dict(decoded.fields)
+
+    def _told(self, data: bytes, fault: Any) -> Wrong:
+        """What is wrong and where, in the words of the plain reading: the C scanner says only what kind of fault it is."""
+        code = self.faults.get(fault.code, str(fault.code))
+        length = self.frame(data)
+        if length <= 0:
+            begin = self.codec.dialect.begin_string
+            return Wrong(f"no message begins so; 8={begin}, 9=LENGTH and so many bytes up to 10=SUM would be one [{code}]")
+        try:
+            self.reference.fields(data[:length])
+        except self.reference.Malformed as malformed:
+            return Wrong(f"{malformed} [{code}]", malformed.offset)
+        return Wrong(str(fault).rstrip(":"), fault.offset or 0)
 
     def _compare(self, frame: bytes, decoded: Any) -> None:
         """The C codec and the plain reading must see the same values in the same order. Raises: Wrong."""
@@ -139,8 +156,47 @@ class Fix:
             raise Wrong(str(error)) from error
 
 
+class Records:
+    """The house's own record as it lies in memory: a gw_order of who asks, a gw_report of who answers."""
+
+    def __init__(self) -> None:
+        from gateway.codecs import reference
+        from gateway.codecs.records import order
+
+        self.reference, self.house = reference, order()
+        self.version = self.house.version
+        self.of = {"client": self.house.records["gw_order"], "venue": self.house.records["gw_report"]}
+
+    def next(self, data: bytes, sender: str) -> tuple[str, str, int, dict[str, Any]] | None:
+        record = self.of[sender]
+        if len(data) < record.size:
+            return None
+        try:
+            fields = self.reference.record_fields(record.name, data[: record.size], 0)
+        except self.reference.Refused as refused:
+            raise Wrong(f"{refused.what} [{refused.code}]", refused.offset) from refused
+        kind = fields.get("kind")
+        if not isinstance(kind, str) or SENDERS.get(self.house.enums["kind"].name_of(ord(kind)) or "", "venue") != sender:
+            raise Wrong(f"kind {kind!r} is none of a {record.name}")
+        return record.name, sender, record.size, fields
+
+    def bytes_of(self, message: str, fields: dict[str, Any]) -> bytes:
+        if message not in self.house.records:
+            raise Wrong(f"order has no record {message}; it has {', '.join(self.house.records)}")
+        try:
+            return self.reference.record_bytes(message, fields, message)
+        except self.reference.Refused as refused:
+            raise Wrong(f"{refused.what} [{refused.code}]") from refused
+
+
 def speaker(protocol: str) -> Speaker:
     """The codec of `protocol`. Raises: LayoutError for an unknown one."""
+    from gateway.codecs import LayoutError
+
+    if protocol == "order":
+        return Records()
+    if protocol == "latch":
+        raise LayoutError("the latch file is no stream of messages; `killswitch status --json` reads it")
     return Fix(protocol) if protocol.startswith("fix") else Binary(protocol)
 
 
@@ -260,7 +316,7 @@ def encode(codec: Speaker, lines: Iterable[str]) -> Iterator[bytes]:
 def decode_main(argv: list[str]) -> int:
     """`gateway decode`: prints the lines; exit 1 where a byte is wrong or left over, or the two codecs differ, 2 for a wrong command line."""
     parser = argparse.ArgumentParser(prog="gateway decode", description="A protocol's bytes as JSON lines, one a message. Without a source: hex on stdin.")
-    parser.add_argument("protocol", help="a layout's name: ouch50, soupbintcp, order_api, journal, fix44 …")
+    parser.add_argument("protocol", help="a layout's name: ouch50, soupbintcp, fix44, order_api, order, journal")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--hex", help="bytes in hexadecimal, blanks allowed")
     source.add_argument("--pcap", type=Path, help="a libpcap file; every TCP payload in it must be of the protocol")
@@ -272,7 +328,7 @@ def decode_main(argv: list[str]) -> int:
     if codec is None:
         return 2
     try:
-        _check_version(codec, options.protocol, options.version)
+        _check_version(codec, options.version)
         if options.pcap:
             lines = decode_capture(codec, options.pcap)
         elif options.journal:
@@ -315,10 +371,9 @@ def _speaker(command: str, protocol: str) -> Speaker | None:
         return None
 
 
-def _check_version(codec: Speaker, protocol: str, version: str | None) -> None:
-    said = codec.layout.meaning.version if isinstance(codec, Binary) else protocol
-    if version is not None and not said.startswith(version):
-        raise Wrong(f"the layout is version {said}, not {version}")
+def _check_version(codec: Speaker, version: str | None) -> None:
+    if version is not None and not codec.version.startswith(version):
+        raise Wrong(f"the layout is version {codec.version}, not {version}")
 
 
 def _unhex(text: str) -> bytes:

@@ -83,6 +83,29 @@ def test_fix_says_who_sends_what_only_one_side_can(capsys: Out) -> None:
         assert json.loads(capsys.readouterr().out)["direction"] == direction, kind
 
 
+HEARTBEAT = wire("35=0|34=2|49=A|52=20250301-12:00:00.000|56=B|")
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (HEARTBEAT[:-4] + b"000\x01", f"message at 0, byte {len(HEARTBEAT) - 7}: CheckSum is 000; {sum(HEARTBEAT[:-7]) % 256:03} is right [GW_E_CHECKSUM]"),
+        (b"\0" + HEARTBEAT, "message at 0, byte 0: no message begins so; 8=FIX.4.4, 9=LENGTH and so many bytes up to 10=SUM would be one [GW_E_FRAME]"),
+        (wire("35=0|49=A|52=20250301-12:00:00.000|56=B|"), "message at 0, byte 0: GW_E_SEQ_NUM\n"),
+        (HEARTBEAT + HEARTBEAT[:20], f"20 bytes are left over at {len(HEARTBEAT)}: "),
+    ],
+)
+def test_a_fix_message_that_is_none_is_exit_1_and_says_what_is_right(data: bytes, said: str, capsys: Out) -> None:
+    assert decode_main(["fix44", "--hex", data.hex()]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_the_version_of_a_fix_dialect_is_that_of_its_document(capsys: Out) -> None:
+    assert decode_main(["fix44", "--hex", HEARTBEAT.hex(), "--version", "4.4"]) == 0
+    assert decode_main(["fix44", "--hex", HEARTBEAT.hex(), "--version", "4.2"]) == 1
+    assert "the layout is version 4.4, not 4.2" in capsys.readouterr().err
+
+
 def test_a_difference_between_the_fix_codecs_is_exit_1(capsys: Out, monkeypatch: pytest.MonkeyPatch) -> None:
     message = wire("35=0|34=2|49=A|52=20250301-12:00:00.000|56=B|")
     seen = fix_reference.fields(message)
@@ -104,6 +127,38 @@ def test_a_difference_between_the_fix_codecs_is_exit_1(capsys: Out, monkeypatch:
 def test_a_byte_left_over_or_wrong_is_exit_1_and_says_where(data: str, said: str, capsys: Out) -> None:
     assert decode_main(["ouch50", "--hex", data]) == 1
     assert said in capsys.readouterr().err
+
+
+def test_the_houses_own_record_there_and_back(capsys: Out, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = [g for p in ("new_order", "mass_cancel", "report") for g in all_of("order_api") if g.name == p]
+    raw = [g.data[16:] for g in records]  # the golden message of the order API, without its frame: the record itself
+    assert decode_main(["order", "--hex", b"".join(raw).hex()]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["message"], line["offset"], line["fields"]) for line in lines] == [
+        (name, sum(map(len, raw[:i])), next(value for value in g.fields.values() if isinstance(value, dict)))
+        for i, (name, g) in enumerate(zip(("gw_order", "gw_order", "gw_report"), records, strict=True))
+    ]
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(json.dumps(line) for line in lines)))
+    assert encode_main(["order"]) == 0
+    assert capsys.readouterr().out.split() == [record.hex() for record in raw]
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (bytes(440), "message at 0, byte 0: kind None is none of a gw_order"),
+        (bytes(8) + b"\1" + bytes(431), "message at 0, byte 8: gw_order.cl_ord_num is not given, but is not zero [GW_E_PADDING]"),
+        (bytes(20), "20 bytes are left over at 0"),
+    ],
+)
+def test_bytes_that_are_no_record_are_refused(data: bytes, said: str, capsys: Out) -> None:
+    assert decode_main(["order", "--from", "client", "--hex", data.hex()]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_a_latch_is_read_by_its_own_command(capsys: Out) -> None:
+    assert decode_main(["latch", "--hex", "00"]) == 2
+    assert "killswitch status --json" in capsys.readouterr().err
 
 
 def test_an_unknown_protocol_or_version_is_refused(capsys: Out) -> None:
