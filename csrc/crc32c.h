@@ -120,17 +120,17 @@ __attribute__((target("sse4.2,pclmul"))) static inline uint32_t gw_crc32c_hard(u
 GW_CRC32C_WITH_WIDE static inline __m512i gw_crc32c_fold(__m512i x, __m512i over, __m512i there)
 {
     const __m512i first = _mm512_clmulepi64_epi128(x, over, 0x00), second = _mm512_clmulepi64_epi128(x, over, 0x11);
-    return _mm512_ternarylogic_epi64(first, second, there, 0x96); /* the xor of three */
+    return _mm512_ternarylogic_epi64(second, first, there, 0x96); /* the xor of three */
 }
 /* The constants of such a move. */
 GW_CRC32C_WITH_WIDE static inline __m512i gw_crc32c_move(size_t bytes)
 {
-    return _mm512_broadcast_i32x4(_mm_cvtepu32_epi64(_mm_loadl_epi64((const __m128i *)(const void *)&gw_crc32c_over[GW_CRC32C_OVER(bytes + 8)])));
+    return _mm512_broadcast_i32x4(_mm_cvtepu32_epi64(_mm_loadl_epi64((const __m128i *)(const void *)&gw_crc32c_over[GW_CRC32C_OVER(bytes) - 1])));
 }
 /* Of the last 128 bytes each 8 have their own way to the end: 120 bytes, 112 ... 0. These are the constants of 64 of them. */
 GW_CRC32C_WITH_WIDE static inline __m512i gw_crc32c_last(size_t bytes)
 {
-    return _mm512_cvtepu32_epi64(_mm256_loadu_si256((const __m256i *)(const void *)&gw_crc32c_over[GW_CRC32C_OVER(bytes - 8)]));
+    return _mm512_cvtepu32_epi64(_mm256_loadu_si256((const __m256i *)(const void *)&gw_crc32c_over[GW_CRC32C_OVER(bytes) + 1]));
 }
 
 /* n >= 128. The first 128 bytes are moved towards the end in steps, and each step takes in as many bytes as it is long: the first is what makes
@@ -141,7 +141,7 @@ GW_CRC32C_WITH_WIDE static inline uint32_t gw_crc32c_wide(uint32_t crc, const ui
     const size_t whole = n / 8 * 8, step = whole % GW_CRC32C_WIDE;
     const uint8_t *const end = p + whole - GW_CRC32C_WIDE;
     __m512i x = _mm512_xor_si512(_mm512_loadu_si512(p), _mm512_zextsi128_si512(_mm_cvtsi32_si128((int)crc))), y = _mm512_loadu_si512(p + 64);
-    const unsigned fresh = 0xFFFFu << (16 - step / 8); /* of 16 words, those that the first step takes in */
+    const unsigned fresh = 0xFFFF0000u >> step / 8; /* its lowest 16 bits: of 16 words, the last ones, which the first step takes in */
     __m512i over = gw_crc32c_move(step);
     p += step;
     x = gw_crc32c_fold(x, over, _mm512_maskz_loadu_epi64((__mmask8)fresh, p));
@@ -157,7 +157,7 @@ GW_CRC32C_WITH_WIDE static inline uint32_t gw_crc32c_wide(uint32_t crc, const ui
     const __m256i half = _mm256_xor_si256(_mm512_castsi512_si256(x), _mm512_extracti64x4_epi64(x, 1));
     const __m128i sum = _mm_xor_si128(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
     crc = (uint32_t)_mm_crc32_u64(_mm_crc32_u64(0, (uint64_t)_mm_cvtsi128_si64(sum)), (uint64_t)_mm_extract_epi64(sum, 1));
-    return n % 8 ? gw_crc32c_hard(crc, p + GW_CRC32C_WIDE, n % 8) : crc;
+    return n % 8 ? gw_crc32c_hard(crc, end + GW_CRC32C_WIDE, n % 8) : crc;
 }
 #endif
 
