@@ -22,9 +22,13 @@ int gw_kill_gens(const gw_lane *l, const uint32_t *entity, uint32_t *gens) {
 /* The last look: 1 if nothing that covers the order is dropped, and none was engaged since the order was accepted (R5b). */
 int gw_gate(const gw_lane *l, const gw_slot *s, const uint32_t *kill_gen, uint16_t *reason) {
   const uint32_t entity[GW_SCOPES] = { 0, s->venue, s->account, s->strategy, s->instrument };
-  uint32_t gen[GW_SCOPES], newer = 0;
-  int dropped = gw_kill_gens(l, entity, gen);
-  for (uint32_t k = 0; k < GW_SCOPES; k++) newer |= gen[k] ^ kill_gen[k];
+  uint32_t newer = 0;
+  int dropped = 0;
+  for (uint32_t k = 0; k < GW_SCOPES; k++) {   /* one by one: generations that were put side by side and then compared as a row would be waited for */
+    uint32_t gen;
+    dropped |= look(l, l->kill_of[l->kill_base[k] + entity[k]], &gen);
+    newer |= gen ^ kill_gen[k];
+  }
   if (dropped || newer) { *reason = GW_REASON_KILLED; return 0; }
   return 1;
 }
