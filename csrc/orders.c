@@ -218,7 +218,7 @@ static void order_over(gw_lane *l, uint32_t slot) {
 }
 /* What the next order will touch comes nearer. Of the slot after the next all lines; of the next one, which are here by now, the places of
  * the keys that it still has. */
-static inline __attribute__((always_inline)) void prepare_next(const gw_lane *l) {   /* as a function it would seem to do nothing, and be left out */
+GW_AHEAD prepare_next(const gw_lane *l) {
   const gw_core *c = l->core;
   if (c->free_head == NONE32) return;
   const gw_slot *s = &l->slots[c->free_head];

@@ -156,7 +156,7 @@ static uint64_t token_of(gw_lane *l, const char *text) {
   return is.v;
 }
 /* What the answer to the next request will touch comes nearer. */
-static void next_answer_ahead(const gw_lane *l, uint32_t conn, uint64_t token) {
+GW_AHEAD next_answer_ahead(const gw_lane *l, uint32_t conn, uint64_t token) {
   uint32_t i = gw_index_find(&l->core->by_token, l->token_pairs, gw_token_key(conn, token + 1));
   gw_index_ahead(&l->core->by_token, l->token_pairs, gw_token_key(conn, token + 8));
   if (i == NONE32) return;
