@@ -32,7 +32,7 @@ RING_ENTRIES = 1024
 # Scopes in the latch file; 256 bytes each make one small mapped file that the lane compares in one pass.
 LATCH_SLOTS = 128
 
-# A line of log a second and cause, at most: a peer that sends garbage must not fill the disk.
+# Lines of log a second of one event and connection: enough to see what happens; a peer that sends garbage must not fill the disk.
 LOG_LINES_PER_S = 10
 
 # Instrument rows: each is 200 bytes in the lane; more than this is a mistake in an export.

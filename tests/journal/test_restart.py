@@ -369,6 +369,18 @@ def test_segments_that_are_missing_renamed_or_of_another_journal_are_refused() -
     assert "segment 0000000" in refused(disk, None, BOOT)
 
 
+def test_a_segment_of_another_history_of_the_same_journal_is_refused() -> None:
+    """Same journal, same lsns, same lengths, every CRC sound: only the CRC of the record before, in the head behind it, tells."""
+    journal, other = three_segments(), SimJournal.fresh(config("group"), boot=BOOT, salt=2)
+    while len(other.disk.numbers()) < 3:
+        append(other, 5)
+        other.run(0)
+    for number in (1, 2):
+        disk = journal.disk.copy()
+        disk.files[number] = other.disk.files[number]
+        assert refused(disk, None, BOOT).startswith(f"segment 0000000{number + 1 if number == 1 else number}.seg, offset 0: it goes on from lsn ")
+
+
 def test_watermarks_that_are_lost_are_refused() -> None:
     journal = small()
     for content_now, what in ((b"", "missing or empty"), (bytes(40960), "neither of its two slots"), (b"xyz", "neither of its two slots")):
