@@ -243,7 +243,9 @@ def decode_capture(codec: Speaker, path: Path) -> Iterator[Line]:
 
     try:
         streams = captures.streams(path.read_bytes())
-    except (OSError, captures.CaptureError) as error:
+    except OSError as error:
+        raise Wrong(f"{path}: {error.strerror}") from error
+    except captures.CaptureError as error:
         raise Wrong(f"{path}: {error}") from error
     if not streams:
         raise Wrong(f"{path}: no TCP payload in it")
@@ -267,6 +269,8 @@ def decode_journal(codec: Speaker, protocol: str, path: Path) -> Iterator[Line]:
     journal = Binary("journal")
     try:
         reader = JournalReader(path)
+        if not reader.store.numbers():
+            raise Wrong(f"{path}: no segment of a journal is there; name a state_dir or a folder of segments")
         for head, payload in reader.records():
             record = HEAD.pack(*head) + payload
             (line,) = decode(journal, record, base=0)

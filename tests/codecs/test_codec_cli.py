@@ -220,6 +220,12 @@ def test_a_capture_that_cannot_be_read_whole_is_exit_1(content: bytes, said: str
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("source", "said"), [("--pcap", "nothing: No such file or directory\n"), ("--journal", "nothing: no segment of a journal is there")])
+def test_a_source_that_is_not_there_is_exit_1(source: str, said: str, tmp_path: Path, capsys: Out) -> None:
+    assert decode_main(["ouch50", source, str(tmp_path / "nothing")]) == 1
+    assert said in capsys.readouterr().err
+
+
 @pytest.fixture
 def state_dir(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
