@@ -138,18 +138,32 @@ static void spare_name(char *name, uint64_t number) { snprintf(name, NAME_MAX_BY
 #define MADV_COLLAPSE 25 /* since Linux 6.1; an older one refuses it */
 #endif
 
+/* Take room in the file: of each large page so much. A signal is no failure, and costs no more than the piece at hand: some kernels let go of it. */
+static int take_room(int fd, uint64_t bytes, uint64_t of_each)
+{
+    for (uint64_t at = 0; at < bytes; at += LARGE) {
+        const uint64_t left = bytes - at;
+        int error;
+        do error = posix_fallocate(fd, (off_t)at, (off_t)(left < of_each ? left : of_each));
+        while (error == EINTR);
+        if (error) return error;
+    }
+    return 0;
+}
+
 /* A mapping of fd that begins at a large page's boundary, as a large page of the file does: cut out of one that is larger. */
 static uint8_t *map_aligned(int fd, uint64_t bytes)
 {
-    uint8_t *const room = mmap(NULL, bytes + LARGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), whole = (bytes + page - 1) / page * page;
+    uint8_t *const room = mmap(NULL, whole + LARGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (room == MAP_FAILED) return NULL;
     const uint64_t before = (LARGE - (uintptr_t)room % LARGE) % LARGE;
     uint8_t *const at = mmap(room + before, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
     const int error = errno;
-    if (at == MAP_FAILED) munmap(room, bytes + LARGE);
+    if (at == MAP_FAILED) munmap(room, whole + LARGE);
     else {
         if (before) munmap(room, before);
-        munmap(at + bytes, LARGE - before);
+        munmap(at + whole, LARGE - before);
     }
     errno = error;
     return at == MAP_FAILED ? NULL : at;
@@ -158,16 +172,15 @@ static uint8_t *map_aligned(int fd, uint64_t bytes)
 int gw_journal_map(int fd, uint64_t bytes, uint8_t **at)
 {
     struct statvfs disk;
-    int error = 0;
     if (ftruncate(fd, (off_t)bytes)) return -errno;
     if (fstatvfs(fd, &disk) == 0 && disk.f_blocks && disk.f_bavail < bytes / disk.f_frsize) return -ENOSPC; /* before it takes what there is */
     /* One small page of each large one is enough to ask for it, and costs less than to take all small ones first. */
-    for (uint64_t large = 0; large + LARGE <= bytes && !error; large += LARGE) error = posix_fallocate(fd, (off_t)large, GW_BLOCK);
+    int error = take_room(fd, bytes / LARGE * LARGE, GW_BLOCK);
     if (error) return -error;
     uint8_t *const p = map_aligned(fd, bytes);
     if (!p) return -errno;
     if (bytes >= LARGE) (void)madvise(p, bytes / LARGE * LARGE, MADV_COLLAPSE); /* refused: it is only slower */
-    error = posix_fallocate(fd, 0, (off_t)bytes);
+    error = take_room(fd, bytes, LARGE);
     if (error) {
         gw_journal_unmap(p, bytes);
         return -error;

@@ -258,14 +258,16 @@ def _new_ring_file(state_dir: Path, found: Found, config: JournalConfig, journal
     at = ffi.new("uint8_t **")
     try:
         rc = lib.gw_journal_map(descriptor, length, at)
+        if rc < 0:
+            raise JournalError(f"{new}: no room for a ring of {length} bytes in shared memory ({os.strerror(-rc)}); make ring_mib smaller")
+        memory = ffi.gc(at[0], lambda pointer: lib.gw_journal_unmap(pointer, length))
+        ring = RingMemory(memory, length, memory)
+        make_ring(found, config, journal_id, boot_id(), salt, ring)
+    except JournalError:
+        new.unlink()
+        raise
     finally:
         os.close(descriptor)
-    if rc < 0:
-        new.unlink()
-        raise JournalError(f"{new}: no room for a ring of {length} bytes in shared memory ({os.strerror(-rc)}); make ring_mib smaller")
-    memory = ffi.gc(at[0], lambda pointer: lib.gw_journal_unmap(pointer, length))
-    ring = RingMemory(memory, length, memory)
-    make_ring(found, config, journal_id, boot_id(), salt, ring)
     new.rename(path)
     return ring
 

@@ -1,14 +1,17 @@
 """The real thing: ring in shared memory, writer thread, files; processes that are killed, disks that fail, two gateways on one state."""
 
+import ctypes
 import errno
 import fcntl
 import json
 import os
 import random
+import resource
 import select
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -451,6 +454,93 @@ def test_a_rings_memory_is_the_files_whole_with_all_its_room_taken(state_dir: Pa
         assert os.pread(file.fileno(), 1, length - 1) == b"x"
 
 
+@pytest.mark.parametrize("length", [LARGE - lib.GW_BLOCK, 2 * LARGE])
+def test_the_first_store_into_a_ring_waits_for_no_page(state_dir: Path, length: int) -> None:
+    """Of small pages and of large ones, where there are any."""
+    at = ffi.new("uint8_t **")
+    with open(ring_path(state_dir), "w+b") as file:
+        assert lib.gw_journal_map(file.fileno(), length, at) == 0
+        memory, places = ffi.buffer(at[0], length), range(0, length, lib.GW_BLOCK)
+        before = resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
+        for place in places:
+            memory[place] = b"x"
+        faults = resource.getrusage(resource.RUSAGE_THREAD).ru_minflt - before
+        lib.gw_journal_unmap(at[0], length)
+    assert faults < len(places) // 10
+
+
+# The room of a ring is taken in calls of which one fails, or is interrupted: (which one, with what) are given; so is how much room there is, in
+# pages of 4096 bytes, if `room` is not 0. And the kernel has no large pages.
+FAULTY_MAP = """
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/statvfs.h>
+int calls, at_call, with, room;
+static int said(int fd, struct statvfs *disk) { (void)fd; disk->f_frsize = 4096; disk->f_blocks = disk->f_bavail = (fsblkcnt_t)room; return 0; }
+static int faulty(int fd, off_t from, off_t length) { return ++calls == at_call ? with : posix_fallocate(fd, from, length); }
+static int refused(void *p, size_t length, int advice) { (void)p; (void)length; (void)advice; errno = EINVAL; return -1; }
+#define posix_fallocate faulty
+#define madvise refused
+#define fstatvfs said
+#include "rim_journal.c"
+"""
+
+
+@pytest.fixture(scope="module")
+def faulty_map(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    folder, csrc = tmp_path_factory.mktemp("map"), ROOT / "csrc"
+    (folder / "map.c").write_text(FAULTY_MAP)
+    compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
+    others = [str(csrc / name) for name in ("writer.c", "journal.c")]
+    subprocess.run([compiler, "-std=c11", "-O1", "-shared", "-fPIC", f"-I{csrc}", "-o", str(folder / "map.so"), str(folder / "map.c"), *others], check=True)
+    library = ctypes.CDLL(str(folder / "map.so"))
+    library.gw_journal_map.argtypes = (ctypes.c_int, ctypes.c_uint64, ctypes.POINTER(ctypes.c_void_p))
+    library.gw_journal_unmap.argtypes = (ctypes.c_void_p, ctypes.c_uint64)
+    library.gw_journal_unmap.restype = None
+    return library
+
+
+def mapped(path: Path) -> int:
+    return Path("/proc/self/maps").read_text().count(str(path))
+
+
+@pytest.mark.parametrize("at_call", range(1, 7))
+@pytest.mark.parametrize("fault", [errno.EINTR, errno.ENOSPC])
+def test_a_ring_s_room_is_all_there_or_its_memory_is_not(state_dir: Path, faulty_map: ctypes.CDLL, at_call: int, fault: int) -> None:
+    path, length, at = ring_path(state_dir), 3 * LARGE - lib.GW_BLOCK, ctypes.c_void_p()
+    for name, value in (("calls", 0), ("at_call", at_call), ("with", fault), ("room", length // 4096)):
+        ctypes.c_int.in_dll(faulty_map, name).value = value
+    with open(path, "w+b") as file:
+        rc = faulty_map.gw_journal_map(file.fileno(), length, at)
+        if fault == errno.EINTR or at_call > 5:  # one for each large page, then one more and one for the rest
+            assert rc == 0 and mapped(path) == 1 and os.fstat(file.fileno()).st_blocks * 512 == length
+            faulty_map.gw_journal_unmap(at, length)
+        else:
+            assert rc == -errno.ENOSPC and not at.value
+    assert mapped(path) == 0
+
+
+def test_a_ring_that_is_larger_than_the_room_takes_none_of_it(state_dir: Path, faulty_map: ctypes.CDLL) -> None:
+    length, at = 3 * LARGE, ctypes.c_void_p()
+    for name, value in (("calls", 0), ("at_call", 0), ("room", length // 4096 - 1)):
+        ctypes.c_int.in_dll(faulty_map, name).value = value
+    with open(ring_path(state_dir), "w+b") as file:
+        assert faulty_map.gw_journal_map(file.fileno(), length, at) == -errno.ENOSPC
+        assert os.fstat(file.fileno()).st_blocks == 0
+
+
+@pytest.fixture
+def no_large_files() -> Iterator[None]:
+    """What a test asks for in vain it does not get by a mistake either: all the memory there is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 30, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.usefixtures("no_large_files")
 def test_what_cannot_start_says_why(state_dir: Path) -> None:
     for config, says in (
         (JournalConfig(ring_bytes=65 << 20), "ring_bytes 68157440, .*powers of two are right"),
@@ -460,6 +550,7 @@ def test_what_cannot_start_says_why(state_dir: Path) -> None:
     ):
         with pytest.raises(JournalError, match=says):
             begin(state_dir, config)
+        assert not ring_path(state_dir).with_suffix(".new").exists(), "and leaves no memory taken"
     calls, keep = failing(write=errno.ENOSPC)
     keep[0][0] = 1
     with pytest.raises(JournalFailed, match="the journal does not start: No space left on device"):
