@@ -111,10 +111,11 @@ static int is_business(const gw_report *r, int venue) {
   if (venue) return (r->order.kind == '8' && r->exec_type != 'I') || r->order.kind == '9';
   return r->order.kind == 'D' || r->order.kind == 'F' || r->order.kind == 'G' || r->order.kind == 'H' || r->order.kind == 'q';
 }
-static void fix_business(gw_lane *l, const gw_conn_cfg *cfg, const uint8_t *p, gw_inmsg *m) {
+static void fix_business(gw_lane *l, uint32_t conn, const uint8_t *p, gw_inmsg *m) {
+  const gw_conn_cfg *cfg = &l->cfg[conn];
   gw_fault f;
   l->scr_lsn = 0;
-  if (l->fm.odd || gw_fix_decode(cfg->dialect, p, &l->fm, &l->scr, &f) < 0) { m->cls = CLS_MALFORMED; return; }
+  if (l->fm.odd || gw_fix_decode_like(cfg->dialect, p, &l->fm, &l->plans[conn], &l->scr, &f) < 0) { m->cls = CLS_MALFORMED; return; }
   m->biz = (uint8_t)l->scr.order.kind;
   m->cls = is_business(&l->scr, cfg->role == GW_ROLE_VENUE) ? CLS_BUSINESS : CLS_KNOWN;
 }
@@ -172,7 +173,7 @@ static void class_fix(gw_lane *l, uint32_t conn, const uint8_t *p, uint32_t n, g
       m->a = fix_value(l, p, 45, &ok);
       if (!ok) m->a = 0;
       return;
-    default: fix_business(l, &l->cfg[conn], p, m);
+    default: fix_business(l, conn, p, m);
   }
 }
 static void class_binary(gw_lane *l, uint32_t conn, const uint8_t *p, uint32_t n, gw_inmsg *m) {

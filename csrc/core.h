@@ -170,6 +170,7 @@ struct gw_lane {
   gw_conn_cfg *cfg;
   gw_fix_head *heads;
   gw_fix_shapes *shapes;                 /* of what comes in on a connection; a hint, not state */
+  gw_fix_plans *plans;                   /* the same of what they decode to */
   gw_values *values;                     /* what a binary layout takes from the session: mpid and its like */
   gw_value *value_store;
   gw_secret *secrets;

@@ -306,6 +306,37 @@ int gw_fix_message_index(const gw_fix_dialect *d, uint32_t msg_type);
  * dialect marks as mild leaves it absent instead. */
 int gw_fix_decode(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *m, gw_report *out, gw_fault *f);
 
+/* What gw_fix_decode_like remembers of one message: which value of a frame goes where in the record, by kinds. */
+#define GW_FIX_PLANS 16       /* one for each length modulo this */
+#define GW_FIX_PLAN_FIELDS 32 /* most body fields of a message that is remembered */
+typedef struct gw_fix_step {
+    uint16_t at, len; /* of the value, in the frame */
+    uint16_t offset;  /* in gw_report */
+    uint16_t pad_;
+    uint32_t map_at;  /* as in gw_fix_slot */
+} gw_fix_step;
+typedef struct gw_fix_plan {
+    const gw_fix_dialect *dialect;
+    uint64_t has, has2;  /* of the fields that it fills */
+    uint32_t length;     /* of the frame; 0 = nothing is remembered */
+    uint32_t msg_type;
+    uint16_t message;    /* index in the dialect */
+    uint16_t misses;     /* frames that were not like this one, halved by each that was */
+    uint16_t first_body, field_count;
+    uint8_t end[5];      /* behind the last step of texts, ENUMs, decimals, averages, times */
+    uint8_t pad_[3];
+    gw_fix_field field[GW_FIX_PLAN_FIELDS]; /* of the body */
+    gw_fix_step step[GW_FIX_PLAN_FIELDS];
+} gw_fix_plan;
+typedef struct gw_fix_plans {
+    gw_fix_plan plan[GW_FIX_PLANS];
+} gw_fix_plans;
+
+/* The same as gw_fix_decode, result, record and fault, whatever `plans` was given before; faster where it was given a message of the same
+ * dialect whose fields have the same tags, places and lengths. The caller keeps one for each source of messages, zeroed at first, and not
+ * longer than the dialects it was used with. */
+int gw_fix_decode_like(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *m, gw_fix_plans *plans, gw_report *out, gw_fault *f);
+
 /* The same for the tests: as it runs where there is no AVX2; and by its meaning alone, without the short ways that usual values have.
  * Result, record and fault of all three must be equal, unless rows of the message share bytes of the record or lie over its presence
  * words or an exponent. */

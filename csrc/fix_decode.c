@@ -244,11 +244,9 @@ typedef struct {
 #define X16(C) {C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C}
 static const text_masks masks = {X16(255), X16(1), X16(' ')};
 
-/* Printable text of up to `most` bytes; sixteen can be loaded and stored. */
-static inline bool usual_text(const uint8_t *p, size_t n, size_t most, uint8_t *out, const text_masks *k)
+/* Printable text of n bytes, 1 to 16; sixteen can be loaded and stored. */
+static inline bool short_text(const uint8_t *p, size_t n, uint8_t *out, const text_masks *k)
 {
-    if (n - 1 >= most)
-        return false;
     __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p), keep = _mm_loadu_si128((const __m128i *)(const void *)(k->keep + 16 - n));
     __m128i one = _mm_loadu_si128((const __m128i *)(const void *)k->one), space = _mm_loadu_si128((const __m128i *)(const void *)k->space);
     __m128i good = _mm_cmpgt_epi8(_mm_add_epi8(x, one), space); /* 127 and above are negative or 0 then */
@@ -256,6 +254,12 @@ static inline bool usual_text(const uint8_t *p, size_t n, size_t most, uint8_t *
         return false;
     _mm_storeu_si128((__m128i *)(void *)out, _mm_and_si128(x, keep));
     return true;
+}
+
+/* The same of up to `most` bytes. */
+static inline bool usual_text(const uint8_t *p, size_t n, size_t most, uint8_t *out, const text_masks *k)
+{
+    return n - 1 < most && short_text(p, n, out, k);
 }
 #else
 typedef uint8_t text_masks;
@@ -291,18 +295,23 @@ static inline bool usual_time(const uint8_t *frame, const uint8_t *p, size_t n, 
     return true;
 }
 
-/* An average of a few digits, as read_average has it. */
+/* Puts an average of a few digits there as read_average does. */
+static inline void put_average(uint32_t few, unsigned places, gw_report *r, uint8_t *out)
+{
+    for (; places && few % 10 == 0; places--)
+        few /= 10;
+    gw_store8(out, few);
+    r->avg_px_exp = (int8_t) - (int)places;
+    r->has2 |= 1ull << GW_HAS2_AVG_PX_EXP;
+}
+
 static inline bool usual_average(const uint8_t *p, size_t n, gw_report *r, uint8_t *out)
 {
     uint32_t few;
     unsigned places;
     if (!gw_read_short(p, n, &few, &places))
         return false;
-    for (; places && few % 10 == 0; places--)
-        few /= 10;
-    gw_store8(out, few);
-    r->avg_px_exp = (int8_t) - (int)places;
-    r->has2 |= 1ull << GW_HAS2_AVG_PX_EXP;
+    put_average(few, places, r, out);
     return true;
 }
 
@@ -479,6 +488,18 @@ GW_WITH_AVX2 static int decode_avx2(const gw_fix_dialect *d, const uint8_t *p, c
     return decode(d, p, in, out, f, AVX2);
 }
 #endif
+
+#include "fix_plan.h"
+
+int gw_fix_decode_like(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *in, gw_fix_plans *plans, gw_report *out, gw_fault *f)
+{
+#ifdef GW_FIX_AVX2
+    if (gw_has_avx2())
+        return decode_like_avx2(d, p, in, plans, out, f);
+#endif
+    (void)plans;
+    return gw_fix_decode_plain(d, p, in, out, f);
+}
 
 int gw_fix_decode(const gw_fix_dialect *d, const uint8_t *p, const gw_fix_msg *in, gw_report *out, gw_fault *f)
 {

@@ -235,18 +235,19 @@ __attribute__((noinline)) static gw_num gw_read_decimal_slow(const uint8_t *p, s
     return GW_NUM_OK;
 }
 
-/* The usual decimal, one to eight characters without sign, as one word: its digits as a number, and how many of them are behind
- * the point. False for any other text, which may still be a decimal. Eight bytes must be readable at p. */
-static inline bool gw_read_short(const uint8_t *p, size_t n, uint32_t *digits, unsigned *decimals)
+/* Two to eight characters as a word of digits, first lowest, those that there are at its upper end; a point is '.' ^ '0'. Eight bytes must be
+ * readable at p. */
+static inline uint64_t gw_short_characters(const uint8_t *p, size_t n)
+{
+    return (gw_load8(p) ^ GW_ZEROS_TEXT) << (64 - 8 * n); /* right-aligned: leading zeros come in from below */
+}
+
+/* The decimal that such a word is: its digits as a number, and how many of them are behind the point; false if it is none. */
+static inline bool gw_short_value(uint64_t d, uint32_t *digits, unsigned *decimals)
 {
     const uint64_t high = 0x80 * GW_ONES;
-    *decimals = 0;
-    if (gw_read_few(p, n, digits))
-        return true;
-    if (n - 2 > 6) /* a single character that is no digit is no number */
-        return false;
-    uint64_t d = (gw_load8(p) ^ GW_ZEROS_TEXT) << (64 - 8 * n); /* right-aligned: leading zeros come in from below */
     uint64_t x = d ^ ('.' ^ '0') * GW_ONES, points = (x - GW_ONES) & ~x & high;
+    *decimals = 0;
     if (points) {
         uint64_t point = points & -points; /* the highest bit of the first point's byte: this one is exact */
         d = (d & (point / 128 - 1)) << 8 | (d & -(point << 1));
@@ -254,6 +255,16 @@ static inline bool gw_read_short(const uint8_t *p, size_t n, uint32_t *digits, u
     }
     *digits = gw_value8(d);
     return gw_all_digits(d);
+}
+
+/* The usual decimal, one to eight characters without sign, as one word: its digits as a number, and how many of them are behind
+ * the point. False for any other text, which may still be a decimal. Eight bytes must be readable at p. */
+static inline bool gw_read_short(const uint8_t *p, size_t n, uint32_t *digits, unsigned *decimals)
+{
+    *decimals = 0;
+    if (gw_read_few(p, n, digits))
+        return true;
+    return n - 2 <= 6 && gw_short_value(gw_short_characters(p, n), digits, decimals); /* a single character that is no digit is no number */
 }
 
 /* A decimal as a mantissa of exponent -8. Eight bytes must be readable at p. */

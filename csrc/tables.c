@@ -60,6 +60,7 @@ static size_t lay_out(gw_lane *l, uint8_t *base, const gw_sizes *z) {
   l->evs = take(&a, z->events * sizeof *l->evs);
   l->common = a.at;   /* what follows is single connections' */
   l->shapes = take(&a, z->conns * sizeof *l->shapes);
+  l->plans = take(&a, z->conns * sizeof *l->plans);
   l->nums = take(&a, (size_t)z->conns * GW_NUMS * sizeof *l->nums);
   l->streams = take(&a, (size_t)z->conns * z->stream * 8);
   l->rx_buf = take(&a, (size_t)z->conns * z->rx);

@@ -66,6 +66,7 @@ INTERNAL = (
     "csrc/look.h",
     "csrc/fix_cpu.h",
     "csrc/fix_text.h",
+    "csrc/fix_plan.h",
     "csrc/fix_rows.h",
     "csrc/fix_shape.h",
     "csrc/fix_write.h",
