@@ -46,7 +46,7 @@ static inline uint32_t gw_crc32c_soft(uint32_t crc, const uint8_t *p, size_t n)
     return crc;
 }
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(GW_PORTABLE)
 #include <immintrin.h>
 #define GW_CRC32C_LANE 512 /* most bytes of one of the three lanes of a block */
 #define GW_CRC32C_OVER(bytes) (2 * GW_CRC32C_LANE / 8 - (bytes) / 8) /* where in the table below is what moves over so many bytes */
@@ -164,7 +164,7 @@ GW_CRC32C_WITH_WIDE static inline uint32_t gw_crc32c_wide(uint32_t crc, const ui
 /* The CRC of n bytes at p, continued from `seed` (0, a salt, or the CRC of the bytes before): crc(crc(0, a), b) = crc(0, ab). */
 static inline uint32_t gw_crc32c(uint32_t seed, const void *p, size_t n)
 {
-#if defined(__x86_64__)
+#ifdef GW_CRC32C_LANE
     if (n >= GW_CRC32C_WIDE && gw_crc32c_has_wide()) return ~gw_crc32c_wide(~seed, (const uint8_t *)p, n);
     if (gw_crc32c_has_lanes()) return ~gw_crc32c_hard(~seed, (const uint8_t *)p, n);
 #endif

@@ -52,9 +52,36 @@ int main(void)
 {
     for (uint32_t i = 0, x = 1; i < sizeof any; i++, x = x * 1664525u + 1013904223u) any[i] = (uint8_t)(x >> 24);
     if (!all_equal(chosen, 0)) return 1;
-#if defined(__x86_64__)
+#ifdef GW_CRC32C_LANE
     if (gw_crc32c_has_lanes() && !all_equal(gw_crc32c_hard, 0)) return 2;
     if (gw_crc32c_has_wide() && !all_equal(gw_crc32c_wide, GW_CRC32C_WIDE)) return 3;
+#endif
+    return 0;
+}
+"""
+# Memory that ends at a page's border, and memory that begins at one: behind it and before it there is none.
+BORDERS = """
+#include <stdio.h>
+#include <sys/mman.h>
+#include "crc32c.h"
+typedef uint32_t way(uint32_t crc, const uint8_t *p, size_t n);
+enum { PAGE = 65536 };
+static int stays_inside(way *w, size_t least, uint8_t *page)
+{
+    for (size_t n = least; n <= 700; n++)
+        if (w(7, page, n) != gw_crc32c_soft(7, page, n) || w(7, page + PAGE - n, n) != gw_crc32c_soft(7, page + PAGE - n, n)) return 0;
+    return 1;
+}
+static uint32_t chosen(uint32_t crc, const uint8_t *p, size_t n) { return ~gw_crc32c(~crc, p, n); }
+int main(void)
+{
+    uint8_t *page = mmap(NULL, 3 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED || mprotect(page += PAGE, PAGE, PROT_READ | PROT_WRITE)) return 9;
+    for (uint32_t i = 0, x = 1; i < PAGE; i++, x = x * 1664525u + 1013904223u) page[i] = (uint8_t)(x >> 24);
+    if (!stays_inside(chosen, 0, page)) return 1;
+#ifdef GW_CRC32C_LANE
+    if (gw_crc32c_has_lanes() && !stays_inside(gw_crc32c_hard, 0, page)) return 2;
+    if (gw_crc32c_has_wide() && !stays_inside(gw_crc32c_wide, GW_CRC32C_WIDE, page)) return 3;
 #endif
     return 0;
 }
@@ -65,7 +92,7 @@ TABLES = """
 int main(void)
 {
     for (int i = 0; i < 256; i++) printf("%08x ", gw_crc32c_table[i]);
-#if defined(__x86_64__)
+#ifdef GW_CRC32C_LANE
     for (size_t bytes = 0; bytes <= 2 * GW_CRC32C_LANE; bytes += 8) printf("%08x ", gw_crc32c_over[GW_CRC32C_OVER(bytes)]);
 #endif
     return 0;
@@ -90,6 +117,15 @@ def test_the_vectors_of_rfc_3720(tmp_path: Path) -> None:
 @pytest.mark.parametrize("flags", [("-O2",), ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover")], ids=["fast", "sanitized"])
 def test_every_way_is_equal_to_the_table(tmp_path: Path, flags: tuple[str, ...]) -> None:
     assert output(tmp_path, EQUAL, *flags) == ""
+
+
+def test_no_way_reads_before_or_behind_what_it_is_given(tmp_path: Path) -> None:
+    assert output(tmp_path, BORDERS, "-O2", "-D_GNU_SOURCE") == ""
+
+
+def test_as_other_processors_run_it(tmp_path: Path) -> None:
+    assert output(tmp_path, VECTORS, "-DGW_PORTABLE") == output(tmp_path, VECTORS)
+    assert len(output(tmp_path, TABLES, "-DGW_PORTABLE").split()) == 256, "no constants but the table's"
 
 
 def reflected(polynomial: int) -> int:
