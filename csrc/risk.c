@@ -141,6 +141,7 @@ static size_t lay_out(gw_risk *r, const gw_risk_sizes *n, uint8_t *block) {
     PART(orders, n->orders);
     PART(last_ids, n->strategies);
     PART(ids, n->dup_ids);
+    at = (at + 63u) & ~(size_t)63u; /* a row of heads is one line, where the block begins with one */
     PART(id_heads, GW_RECENT_HEADS(n->dup_ids));
     PART(id_before, up8((size_t)n->dup_ids * sizeof *r->id_before) / sizeof *r->id_before);
     PART(end, 0);
