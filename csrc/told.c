@@ -48,6 +48,22 @@ static inline void put_text(char *field, size_t width, const char *text, size_t 
   memset(field, 0, width);
   memcpy(field, text, n < width ? n : width);
 }
+/* Why, in words: the reason, unless it is the breaches' own, and every breach that has room whole. Returns the length, below cap. */
+static size_t why_text(const gw_lane *l, const gw_told *t, const gw_breach *b, uint32_t n, char *text, size_t cap) {
+  const char *reason = gw_reason_texts[t->reason < GW_REASONS ? t->reason : GW_REASON_OTHER];
+  size_t len = 0;
+  if (n == 0 || (t->reason != GW_REASON_LIMIT && t->reason != GW_REASON_DUPLICATE_ID)) memcpy(text, reason, len = strnlen(reason, cap - 1));
+  for (uint32_t i = 0; i < n; i++) {
+    char scope[24] = { 0 }, more[96];
+    gw_scope_name(l, b[i].scope, b[i].entity, scope);
+    size_t m = (size_t)gw_breach_text(&b[i], scope, more, sizeof more), apart = len ? 2 : 0, room = cap - 1 - len;
+    if (apart + m > room) { if (len) break; m = room; }   /* one that is too long by itself is cut */
+    memcpy(text + len, "; ", apart);
+    memcpy(text + len + apart, more, m);
+    len += apart + m;
+  }
+  return len;
+}
 /* A record for the strategy: what was decided, and the venue's own texts if its frame is the one in l->scr. What it does not give keeps its bytes. */
 void gw_told_report(gw_lane *l, const gw_told *t, const gw_rec *h, const gw_breach *b, uint32_t n, gw_report *r) {
   gw_order *o = &r->order;
@@ -141,22 +157,10 @@ void gw_told_report(gw_lane *l, const gw_told *t, const gw_rec *h, const gw_brea
     SET(GW_HAS2_LEVEL, 1); SET(GW_HAS2_DENIED_VALUE, 1); SET(GW_HAS2_DENIED_LIMIT, 1); SET(GW_HAS2_SCOPE, 1); SET(GW_HAS2_CONTROL, 1);
     const char *key = gw_control_rows[b->control < GW_CONTROLS ? b->control : 0].key;
     put_text(r->control, sizeof r->control, key, strnlen(key, sizeof r->control));
-    char text[96];
-    int len = gw_breach_text(b, r->scope, text, sizeof text);
-    for (uint32_t i = 1; i < n && len > 0 && len < 64; i++) {   /* every breach is named, as far as the text has room */
-      char scope[24] = { 0 }, more[96];
-      gw_scope_name(l, b[i].scope, b[i].entity, scope);
-      int m = gw_breach_text(&b[i], scope, more, sizeof more);
-      if (len + 2 + m >= (int)sizeof text) break;
-      memcpy(text + len, "; ", 2);
-      memcpy(text + len + 2, more, (size_t)m);
-      len += 2 + m;
-    }
-    put_text(r->text, sizeof r->text, text, (size_t)len);
-    SET(GW_HAS2_TEXT, 1);
-  } else if (t->reason && !(r->has2 >> GW_HAS2_TEXT & 1u)) {
-    const char *why = t->reason < GW_REASONS ? gw_reason_texts[t->reason] : gw_reason_texts[GW_REASON_OTHER];
-    put_text(r->text, sizeof r->text, why, strnlen(why, sizeof r->text));
+  }
+  if (n || (t->reason && !(r->has2 >> GW_HAS2_TEXT & 1u))) {
+    char text[sizeof r->text + 1];
+    put_text(r->text, sizeof r->text, text, why_text(l, t, b, n, text, sizeof text));
     SET(GW_HAS2_TEXT, 1);
   }
 #undef SET

@@ -1,5 +1,6 @@
 """Bad input from both sides, in memory: the sender is told clearly, nothing is lost or sent twice, and a fill is always booked."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,7 @@ WRONG = [
     ("11=B|1=ACC|55=NOPE|{rest}38=100|44=191|", "the symbol is not in the instrument file"),
     ("11=B|1=WHO|55=IBM|{rest}38=100|44=191|", "the account is not configured for this strategy"),
     ("11=B|1=ACC|55=IBM|{rest}38=100|44=191.005|", "the price is not a multiple of the instrument's tick"),
-    ("11=B|1=ACC|55=IBM|{rest}38=0|44=191|", "order_qty: not a possible value"),
+    ("11=B|1=ACC|55=IBM|{rest}38=0|44=191|", "the quantity is missing, zero, negative or too large"),
     ("11=B|1=ACC|55=IBM|{rest}38=100.5|44=191|", "the quantity is not a multiple of the instrument's lot"),
     ("11=B|1=ACC|55=IBM|{rest}38=100|44=0|", "the price is missing, out of range, or not for this order type"),
     ("11=B|1=ACC|55=IBM|{rest}38=100|44=-191|", "the price is missing, out of range, or not for this order type"),
@@ -84,6 +85,16 @@ def test_a_wrong_order_is_denied_with_what_is_wrong(tmp_path: Path, text: str, w
     told = only(strategy.take(), *REPORT)
     assert [report[:2] for report in told] == [("8", "8")] and told[0][2].startswith(why), told
     assert healthy(world, strategy, venue).denied == 1
+
+
+@pytest.mark.parametrize(("qty", "px"), [("90000000000", "90000000000"), ("10001", "191"), ("20000", "9000"), ("100000000", "1000.01"), ("10001", "9999999")])
+def test_every_breach_that_has_room_is_named_and_none_is_cut(tmp_path: Path, qty: str, px: str) -> None:
+    _, strategy, _ = opened(tmp_path)
+    strategy.say(f"35=D|11=B|1=ACC|55=IBM|{REST}38={qty}|44={px}|")
+    ((exec_type, _, text),) = only(strategy.take(), *REPORT)
+    assert exec_type == "8" and len(text) <= 64
+    assert all(re.fullmatch(r"[a-z_ ]+ [0-9.]+( [a-z]+)? > [0-9.]+( [a-z]+)? \(firm\)", breach) for breach in text.split("; ")), text
+    assert text.startswith(f"order_qty {qty} > 10000 (firm)")
 
 
 @pytest.mark.parametrize("text", ["38=99999999999999999999|44=191|", "38=100|44=99999999999999999999|", "38=1e3|44=191|", "38=100|44=nan|", "38=|44=191|"])
