@@ -114,8 +114,8 @@ def begin(config: Config, instruments: Instruments, environ: Mapping[str, str], 
         if past.other_keys:
             raise ConfigError(
                 [
-                    f"{state_dir}: its journal was written by a version of the gateway that knew ids by other keys: an order or an execution that comes "
-                    "again would not be recognised; run that version until nothing is open and stop it, then begin another journal with --begin-anew"
+                    f"{state_dir}: its journal was written by build {past.then.build}, which knew ids by other keys: an order or an execution that comes again would "
+                    "not be recognised; run that build until nothing is open and stop it, then begin another journal with this one and --begin-anew"
                 ]
             )
         journal = Journal.begin(found, state_dir, _journal_config(config), rng, epoch=past.epoch + 1, build_id=build_id().encode())
