@@ -106,8 +106,6 @@ def restart(store: Store, ring: RingMemory | None, boot_id: bytes) -> Found:
     last_lsn = segments[-1].last_lsn if segments else 0
     journal_id = _journal_id(store, segments)
     survived, drained = not segments or _stopped(store, segments), 0
-    if segments and survived and cut.endswith(NOTHING_BEHIND):
-        cut = ""  # what stands behind a STOP is left from an earlier use of the file
     if ring is not None and _belongs(ring, journal_id, boot_id):
         image, ring_cut = _undrained(ring, segments, last_lsn)
         cut = cut + ring_cut
@@ -120,6 +118,8 @@ def restart(store: Store, ring: RingMemory | None, boot_id: bytes) -> Found:
         if survived and ring.pointer.after_loss:
             survived = _restart_was_written(store, segments, ring.pointer.first_lsn)
         journal_id = bytes(ffi.buffer(ring.pointer.journal_id))
+    if survived and cut.endswith(NOTHING_BEHIND):
+        cut = ""  # nothing is missing: there stands what the file held before, or the beginning of what the ring has whole
     if before_drain:
         store.sync(before_drain[-1].number)
     marks, head, slot = _watermarks(store, journal_id, bool(segments))
