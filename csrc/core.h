@@ -154,7 +154,6 @@ struct gw_lane {
   uint64_t *streams;                     /* conns x sizes.stream: lsn of each report */
   uint8_t *paused;                       /* (scope, entity): no new orders */
   uint32_t *instrument_index, *kill_of;  /* hash of symbols; (scope, entity) -> latch slot */
-  uint32_t only_firm, pad2_;             /* no other scope has a latch slot */
   gw_risk *risk;
   gw_risk_sizes risk_sizes;
   uint8_t *limits[2];                    /* the table in force, and room for the next */
@@ -194,7 +193,7 @@ struct gw_lane {
   gw_report scr;                         /* and decoded; scr_lsn says of which record */
   uint64_t scr_lsn;
   gw_report outr;                        /* the record being encoded */
-  gw_digits token_text, order_text, answer_text;   /* the last ones that were written; and read */
+  gw_digits token_text, order_text;      /* the last ones that were written */
   gw_breach breaches[GW_RISK_BREACH_MAX];
   uint8_t clear[GW_FRAME_MAX];           /* a frame with its secrets, whose record has them masked */
 };

@@ -16,22 +16,15 @@ static inline int look(const gw_lane *l, uint32_t slot, uint32_t *gen) {
 /* Of an order's scopes by their kinds, all of them in the tables: 1 if one is dropped, and the generations of all. */
 int gw_kill_gens(const gw_lane *l, const uint32_t *entity, uint32_t *gens) {
   int dropped = 0;
-  if (l->only_firm) {
-    memset(gens, 0, GW_SCOPES * sizeof *gens);
-    return look(l, l->kill_of[0], gens);
-  }
   for (uint32_t k = 0; k < GW_SCOPES; k++) dropped |= look(l, l->kill_of[l->kill_base[k] + entity[k]], &gens[k]);
   return dropped;
 }
 /* The last look: 1 if nothing that covers the order is dropped, and none was engaged since the order was accepted (R5b). */
 int gw_gate(const gw_lane *l, const gw_slot *s, const uint32_t *kill_gen, uint16_t *reason) {
   const uint32_t entity[GW_SCOPES] = { 0, s->venue, s->account, s->strategy, s->instrument };
-  uint32_t newer = 0, gen;
-  int dropped = 0;
-  for (uint32_t k = 0; k < GW_SCOPES; k++) {   /* one by one: generations that were put side by side and then compared as a row would be waited for */
-    if (k == 0 || !l->only_firm) dropped |= look(l, l->kill_of[l->kill_base[k] + entity[k]], &gen); else gen = 0;
-    newer |= gen ^ kill_gen[k];
-  }
+  uint32_t gen[GW_SCOPES], newer = 0;
+  int dropped = gw_kill_gens(l, entity, gen);
+  for (uint32_t k = 0; k < GW_SCOPES; k++) newer |= gen[k] ^ kill_gen[k];
   if (dropped || newer) { *reason = GW_REASON_KILLED; return 0; }
   return 1;
 }
@@ -53,12 +46,6 @@ void gw_sweep(gw_lane *l, uint32_t scope, uint32_t entity, uint16_t reason) {
     gw_order_want_cancel(l, i, reason);
   }
 }
-/* Has no scope but the firm a latch slot? Asked when a word changes, so that it need not be asked of each order's scopes. */
-static uint32_t scopes_without_slot(const gw_lane *l) {
-  const uint32_t last = GW_SCOPES - 1, n = l->kill_base[last] + l->kill_count[last];
-  for (uint32_t i = 1; i < n; i++) if (l->kill_of[i] != NONE32) return 0;
-  return 1;
-}
 /* A word changed. A new generation, or a word that reads as dropped, denies and sweeps, even if the word is open again. */
 void gw_apply_latch(gw_lane *l, const gw_rec_latch *r) {
   gw_core *c = l->core;
@@ -73,7 +60,6 @@ void gw_apply_latch(gw_lane *l, const gw_rec_latch *r) {
   k->entity = r->entity;
   of = kill_slot(l, k->scope, k->entity);
   if (of) *of = r->slot;
-  l->only_firm = scopes_without_slot(l);
   c->facts |= GW_FACT_LATCH;
   gw_belled(l, 0);
   if (r->scope == NONE8) return;   /* names nothing that this gateway has */

@@ -3,10 +3,8 @@
 
 /* A FIX frame whose bytes were changed: its CheckSum again. */
 static void checksum(uint8_t *p, uint32_t n) {
-  uint32_t sum = 0;
   if (n < 8) return;
-  for (uint32_t i = 0; i < n - 7; i++) sum += p[i];
-  sum &= 255u;
+  const unsigned sum = gw_fix_sum(p, n - 7);
   p[n - 4] = (uint8_t)('0' + sum / 100);
   p[n - 3] = (uint8_t)('0' + sum / 10 % 10);
   p[n - 2] = (uint8_t)('0' + sum % 10);

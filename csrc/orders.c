@@ -439,7 +439,7 @@ void gw_apply_dec(gw_lane *l, const gw_rec *h, const gw_dec *d, const uint8_t *f
     gw_delta_of(l, d, GW_RISK_CANCEL_ACK, &x);
     gw_risk_apply(l->risk, &x);
   }
-  if (d->delta.id && d->delta.kind && d->delta.id_kind == GW_RISK_ID_RISING && d->delta.id > l->conns[d->conn_s].last_id) l->conns[d->conn_s].last_id = d->delta.id;
+  if (d->delta.kind && d->delta.id_kind == GW_RISK_ID_RISING && d->delta.id > l->conns[d->conn_s].last_id) l->conns[d->conn_s].last_id = d->delta.id;
   if (d->told.stream && d->told.kind) {   /* a position in the strategy's stream: the report itself stays in the journal (R7) */
     gw_conn *to = &l->conns[d->told.stream];
     gw_dirty(l, d->told.stream);

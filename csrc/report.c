@@ -141,20 +141,6 @@ static uint32_t adopted_replace(const gw_lane *l, uint32_t conn, uint64_t token,
   if (s->gen != l->token_pairs[i].gen || gw_is_final(s->state)) return NONE32;
   return event == EVT_REPLACED || (s->rpl_state == RPL_SENT && !s->rpl_token) ? l->token_pairs[i].slot : NONE32;   /* the request itself may be lost too */
 }
-/* The id that a text is, 0 if it is none: thirteen digits, mostly the last answer's and one more. */
-static uint64_t token_of(gw_lane *l, const char *text) {
-  gw_digits *const last = &l->answer_text, is;
-  const unsigned digit = (unsigned)(last->tail >> 56);
-  uint64_t behind[2];
-  memcpy(&is.head, text, 8);
-  memcpy(&is.tail, text + GW_BASE36_LEN - 8, 8);
-  memcpy(&behind[0], text + GW_BASE36_LEN, 8);
-  memcpy(&behind[1], text + 24 - 8, 8);
-  if (last->v && !(behind[0] | behind[1]) && digit != '9' && digit != 'Z' && is.head == last->head && is.tail == last->tail + (1ull << 56)) is.v = last->v + 1;
-  else if (gw_base36_decode((const uint8_t *)text, strnlen(text, 24), &is.v) != GW_BASE36_LEN) return 0;
-  *last = is;
-  return is.v;
-}
 /* What the answer to the next request will touch comes nearer. */
 GW_AHEAD next_answer_ahead(const gw_lane *l, uint32_t conn, uint64_t token) {
   uint32_t i = gw_index_find(&l->core->by_token, l->token_pairs, gw_token_key(conn, token + 1));
@@ -172,7 +158,7 @@ void gw_dec_report(gw_lane *l, uint32_t conn, gw_dec *d) {
   int event = r->order.kind == '9' ? EVT_CXL_REJECT : r->has2 >> GW_HAS2_EXEC_TYPE & 1u ? event_of(r->exec_type) : -1;
   uint64_t token = r->order.token, exec = exec_key(l, conn, event);
   if (exec) gw_exec_ahead(l, exec);   /* a new id's place is a distant one */
-  if (!(r->order.has >> GW_HAS_TOKEN & 1u)) token = token_of(l, r->order.cl_ord_id);
+  if (!(r->order.has >> GW_HAS_TOKEN & 1u) && gw_base36_decode((const uint8_t *)r->order.cl_ord_id, strnlen(r->order.cl_ord_id, 24), &token) != GW_BASE36_LEN) token = 0;
   uint32_t i = token ? gw_index_find(&l->core->by_token, l->token_pairs, gw_token_key(conn, token)) : NONE32;
   gw_slot *s = i == NONE32 ? NULL : gw_slot_of(l, l->token_pairs[i].slot, l->token_pairs[i].gen);
   int stale = 0;

@@ -28,8 +28,7 @@ static inline __attribute__((always_inline)) int scale(int64_t v, int from, int 
   *out = v / POWER[-up];
   return *out * POWER[-up] == v;
 }
-static int rescale(int64_t v, int from, int to, int64_t *out) { return scale(v, from, to, out) == 1; }
-static inline __attribute__((always_inline)) int rescale_here(int64_t v, int from, int to, int64_t *out) { return scale(v, from, to, out) == 1; }
+static inline __attribute__((always_inline)) int rescale(int64_t v, int from, int to, int64_t *out) { return scale(v, from, to, out) == 1; }
 /* For what a venue tells us: never refused; 0 if digits were lost or the number did not fit (then the nearest that does). */
 int gw_rescale_lossy(int64_t v, int from, int to, int64_t *out) {
   int exact = scale(v, from, to, out);
@@ -49,14 +48,12 @@ static int on_tick(const gw_instrument *in, int64_t px) {
 /* The request in the instrument's exponents: in place, all of it or nothing is right. A reason, 0 = converted. */
 uint16_t gw_convert(const gw_instrument *in, gw_order *o) {
   const uint64_t has = o->has;
-#define FITS_BY(way, bit, v, exp) (!(has >> (bit) & 1u) || way(o->v, o->exp, in->exp, &o->v))
-#define FITS(bit, v, exp) FITS_BY(rescale, bit, v, exp)
-  if (!FITS_BY(rescale_here, GW_HAS_PRICE, price, px_exp)) return GW_REASON_BAD_TICK;
+#define FITS(bit, v, exp) (!(has >> (bit) & 1u) || rescale(o->v, o->exp, in->exp, &o->v))
+  if (!FITS(GW_HAS_PRICE, price, px_exp)) return GW_REASON_BAD_TICK;
   if (has & (1ull << GW_HAS_STOP_PX | 1ull << GW_HAS_PEG_OFFSET) && !(FITS(GW_HAS_STOP_PX, stop_px, px_exp) && FITS(GW_HAS_PEG_OFFSET, peg_offset, px_exp))) return GW_REASON_BAD_TICK;
-  if (!FITS_BY(rescale_here, GW_HAS_ORDER_QTY, order_qty, qty_exp)) return GW_REASON_BAD_LOT;
+  if (!FITS(GW_HAS_ORDER_QTY, order_qty, qty_exp)) return GW_REASON_BAD_LOT;
   if (has & (1ull << GW_HAS_MIN_QTY | 1ull << GW_HAS_MAX_FLOOR) && !(FITS(GW_HAS_MIN_QTY, min_qty, qty_exp) && FITS(GW_HAS_MAX_FLOOR, max_floor, qty_exp))) return GW_REASON_BAD_LOT;
 #undef FITS
-#undef FITS_BY
   o->px_exp = in->px_exp;
   o->qty_exp = in->qty_exp;
   o->has |= 1ull << GW_HAS_PX_EXP | 1ull << GW_HAS_QTY_EXP;   /* a request that named none meant 0; the venue's frame needs them */

@@ -186,7 +186,6 @@ int gw_lane_init(void *mem, size_t size, const gw_sizes *z, const gw_tables *tab
   uint32_t n[GW_SCOPES] = { 1, z->venues, z->accounts, z->strategies, z->instruments }, at = 0;
   for (uint32_t k = 0; k < GW_SCOPES; k++) { l->kill_base[k] = at; l->kill_count[k] = n[k]; at += n[k]; }
   for (uint32_t i = 0; i < at; i++) l->kill_of[i] = NONE32;
-  l->only_firm = 1;
   l->kill_of[0] = GW_LATCH_FIRM;   /* with the word 0 it has no word, which reads as dropped */
   l->core->kills[0].dropped = 1;
   for (uint32_t i = 1; i < GW_LATCH_WORDS; i++) l->core->kills[i].scope = NONE8;

@@ -16,7 +16,6 @@ from gateway.journal.record import FAULTS, HEAD, Head, Kind, ffi, lib
 from gateway.journal.store import Store, segment_name
 
 POINTS = 64
-NOTHING_BEHIND = "and nothing sound lies behind it"
 
 
 class RingMemory:
@@ -118,8 +117,8 @@ def restart(store: Store, ring: RingMemory | None, boot_id: bytes) -> Found:
         if survived and ring.pointer.after_loss:
             survived = _restart_was_written(store, segments, ring.pointer.first_lsn)
         journal_id = bytes(ffi.buffer(ring.pointer.journal_id))
-    if survived and cut.endswith(NOTHING_BEHIND):
-        cut = ""  # nothing is missing: there stands what the file held before, or the beginning of what the ring has whole
+    if survived:
+        cut = ""  # nothing is missing: there stands what the file held before, or a part of what the ring has whole
     if before_drain:
         store.sync(before_drain[-1].number)
     marks, head, slot = _watermarks(store, journal_id, bool(segments))
@@ -181,7 +180,7 @@ def _scan(content: Any, number: int, limit: int, ring: RingMemory | None, boot_i
             never = "none of it ever durable"
         cut = f"segment {segment_name(number)}, offset {scan.end}: {why}; {behind}, {never}"
     elif not limit and scan.fault:
-        cut = f"segment {segment_name(number)}, offset {scan.end}: {why}, {NOTHING_BEHIND}"
+        cut = f"segment {segment_name(number)}, offset {scan.end}: {why}, and nothing sound lies behind it"
     segment = Segment(
         number=number,
         first_lsn=head.first_lsn,
@@ -313,7 +312,7 @@ def _as_segment(ring: RingMemory, segments: list[Segment], last_lsn: int, image:
             f"ring, lsn {scan.last_lsn + 1} ({end - lib.GW_SEG_DATA} bytes behind what was copied): {FAULTS[scan.fault]}, and sound bytes (lsn "
             f"{scan.behind_lsn}) lie behind it: memory was damaged; remove the ring to go on as after a loss of power"
         )
-    cut = "" if end == len(image) else f"ring, lsn {scan.last_lsn + 1}: {FAULTS[scan.fault]}, {NOTHING_BEHIND}"
+    cut = "" if end == len(image) else f"ring, lsn {scan.last_lsn + 1}: {FAULTS[scan.fault]}, and nothing sound lies behind it"
     return bytes(image[:end]), cut
 
 

@@ -33,7 +33,7 @@ def replay(journal: Path, config_file: Path | None = None, pause: Callable[[], N
             return CANNOT, f"{journal}: no journal that begins with its START record"
         was = effective.from_bytes(start_payload(records[0]))
         if reasons := strange(was):
-            return CANNOT, f"{journal}: " + "; ".join(reasons) + ". Replay it with the build that wrote it; any build can restart on it"
+            return CANNOT, f"{journal}: " + "; ".join(reasons) + ". Replay it with the build that wrote it"
         config, instruments = (was.config, was.instruments) if config_file is None else load(config_file)
         difference = Replay(records, config, instruments, was.starred()).verify()
     except JournalDamaged as error:
